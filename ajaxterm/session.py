@@ -356,7 +356,7 @@ class Session:
         if resume is None:
             return None
         for seat in [*self._absent.values(), *self._present.values()]:
-            if compare_digest(seat.key.encode(), resume.encode()) and seat.grant.name == grant.name:
+            if _same(seat.key, resume) and seat.grant.name == grant.name:
                 self._absent.pop(seat.name, None)
                 stale = seat.viewer
                 if stale is not None:
@@ -393,3 +393,8 @@ class Session:
             (seat.name for seat in self._present.values() if seat.grant.mode == "rw"), None
         )
         self._tell_all({"event": "viewers", "viewers": self.viewers(), "answering": answering})
+
+
+def _same(key: str, shown: str) -> bool:
+    # "surrogatepass", since JSON can hold what UTF-8 can't.
+    return compare_digest(key.encode("utf-8"), shown.encode("utf-8", "surrogatepass"))

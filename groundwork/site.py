@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.web.http import HTTPChannel
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
@@ -55,7 +54,7 @@ class BoundedRequest(Request):
 
     def _refuse(self) -> None:
         self._refused = True
-        channel: HTTPChannel = self.channel
+        channel: Any = self.channel
         channel.persistent = 0
         channel.transport.write(TOO_LARGE)
         channel.transport.loseConnection()

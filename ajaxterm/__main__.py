@@ -1,0 +1,7 @@
+"""
+C{python -m ajaxterm}, as the compute agent starts it.
+"""
+
+from ajaxterm.main import main
+
+main()

@@ -1,0 +1,177 @@
+"""
+What an agent and its ajaxterm say to each other.
+
+A unix socket; each line one JSON object of at most 64 KiB.  The agent asks,
+with a number that the answer bears:
+
+  -> {"id": 1, "do": "grant", "grant": "g..", "digest": "<hex>", "mode": "rw",
+      "user": "ann", "lifetime": 600}
+  <- {"id": 1, "done": {}}
+  -> {"id": 2, "do": "revoke", "grant": "g.."}      done: {"known": true}
+  -> {"id": 3, "do": "viewers"}                     done: {"viewers": [..], "end": 5120}
+  -> {"id": 4, "do": "output", "most": 4096}        done: {"output": "<base64>", "offset": 7}
+  -> {"id": 5, "do": "line", "state": "waiting", "message": ".."}
+  -> {"id": 6, "do": "finish", "reason": "closed", "message": ".."}
+  <- {"id": 7, "failed": "a sentence"}              for whatever can't be done
+
+and, unasked:
+
+  <- {"event": "viewer_came", "viewer": "v1", "user": "ann"}
+  <- {"event": "viewer_left", "viewer": "v1", "user": "ann"}
+  <- {"event": "ended", "reason": "idle"}
+
+Secrets come here as digests only.  Any number of agents may be connected,
+since one that restarts finds its old connection still closing.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.logger import Logger
+from twisted.protocols.basic import LineOnlyReceiver
+from twisted.python.failure import Failure
+
+from ajaxterm.grants import Grant, Grants, TooManyGrants
+from ajaxterm.session import End, Event, Session
+
+LONGEST = 1 << 16
+MOST_OUTPUT = 32 * 1024
+
+
+class _Refused(Exception):
+    """An order that can't be carried out, with a sentence for the log."""
+
+
+class _Conversation(LineOnlyReceiver):
+    """One agent's connection."""
+
+    delimiter = b"\n"
+    MAX_LENGTH = LONGEST
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    def connectionMade(self) -> None:
+        self._control.conversations.append(self)
+
+    def lineReceived(self, line: bytes) -> None:
+        self.say(self._control.obey(line))
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        self.say({"id": None, "failed": f"a line is at most {LONGEST} bytes"})
+        if self.transport is not None:
+            self.transport.loseConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._control.conversations.remove(self)
+
+    def say(self, words: Mapping[str, Any]) -> None:
+        self.sendLine(json.dumps(words, separators=(",", ":")).encode("ascii"))
+
+
+class Control(Factory):
+    """
+    The factory of the control socket.
+
+    @ivar conversations: the agents connected now.
+    """
+
+    noisy = False
+    _log = Logger()
+
+    def __init__(self, session: Session, grants: Grants) -> None:
+        self._session = session
+        self._grants = grants
+        self.conversations: list[_Conversation] = []
+        self._orders: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+            "grant": self._grant,
+            "revoke": self._revoke,
+            "viewers": self._viewers,
+            "output": self._output,
+            "line": self._line,
+            "finish": self._finish,
+        }
+
+    def buildProtocol(self, addr: IAddress | None) -> _Conversation:
+        return _Conversation(self)
+
+    def tell(self, event: Event) -> None:
+        """Send an event to every agent connected."""
+        for conversation in self.conversations:
+            conversation.say(event)
+
+    def obey(self, line: bytes) -> dict[str, Any]:
+        """@return: the answer to one line."""
+        number = None
+        try:
+            asked = json.loads(line)
+            if not isinstance(asked, dict):
+                raise _Refused("an order is a JSON object")
+            number = asked.get("id")
+            order = self._orders.get(str(asked.get("do")))
+            if order is None:
+                raise _Refused("no such order")
+            return {"id": number, "done": order(asked)}
+        except _Refused as refused:
+            return {"id": number, "failed": str(refused)}
+        except (ValueError, RecursionError):
+            return {"id": number, "failed": "an order is a line of JSON"}
+
+    def _grant(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        mode, lifetime = asked.get("mode"), asked.get("lifetime")
+        if self._session.end is not None:
+            raise _Refused("this console has ended")
+        if mode not in ("rw", "ro"):
+            raise _Refused("a grant's mode is rw or ro")
+        if not isinstance(lifetime, (int, float)) or not 0 < lifetime <= 1e9:
+            raise _Refused("a grant's lifetime is a number of seconds")
+        grant = Grant(_text(asked, "grant"), mode, _text(asked, "user"), float(lifetime))
+        try:
+            self._grants.add(_text(asked, "digest"), grant)
+        except TooManyGrants:
+            raise _Refused(f"this console has {Grants.MOST} grants already") from None
+        self._session.touch()
+        return {}
+
+    def _revoke(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        return {"known": self._session.revoke(_text(asked, "grant"))}
+
+    def _viewers(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        return {"viewers": self._session.viewers(), "end": self._session.scrollback.end}
+
+    def _output(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        most = asked.get("most")
+        if not isinstance(most, int) or not 0 <= most <= MOST_OUTPUT:
+            raise _Refused(f"most is from 0 to {MOST_OUTPUT} bytes")
+        scrollback = self._session.scrollback
+        before = asked.get("before")
+        end = before if isinstance(before, int) else scrollback.end
+        if not scrollback.start <= end <= scrollback.end:
+            raise _Refused("that offset is not in the scrollback")
+        offset = max(scrollback.start, end - most)
+        output = scrollback.read(offset, end - offset)
+        return {"output": b64encode(output).decode("ascii"), "offset": offset}
+
+    def _line(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        state = asked.get("state")
+        if state not in ("live", "waiting"):
+            raise _Refused("a line is live or waiting")
+        self._session.line_is(state, _text(asked, "message"))
+        return {}
+
+    def _finish(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        self._session.finish(End(_text(asked, "reason"), _text(asked, "message"), 1000))
+        return {}
+
+
+def _text(asked: Mapping[str, Any], name: str) -> str:
+    value = asked.get(name)
+    if not isinstance(value, str) or len(value) > 1000:
+        raise _Refused(f"{name} is a text of at most 1000 characters")
+    return value

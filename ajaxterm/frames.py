@@ -1,0 +1,270 @@
+"""
+A server's WebSocket on a Twisted transport, framed by wsproto.
+
+The handshake is answered by L{handshake}; after it L{WebSocket} carries whole
+messages to a I{listener} and back:
+
+  listener.opened(socket)         writable() may be called from now on
+  listener.received(bytes|str)    one whole message
+  listener.writable()             all that was sent has left; send more
+  listener.lost()                 the connection is gone
+
+The transport knows the socket as a I{pull} producer: it asks for more exactly when
+everything is written, so nothing piles up here, and it is known when nothing is queued,
+which is when an unanswered ping means that the other side is gone.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from twisted.internet.interfaces import IDelayedCall, IPullProducer, IReactorTime
+from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from twisted.web.http_headers import Headers
+from wsproto.connection import Connection, ConnectionState, ConnectionType
+from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
+from wsproto.utilities import RemoteProtocolError, generate_accept_token
+from zope.interface import implementer
+
+V1 = "ajaxterm.v1"
+PLAIN = "binary"
+
+
+class BadHandshake(Exception):
+    """The request is no WebSocket handshake that we can answer."""
+
+
+def chosen_subprotocol(offered: Sequence[str]) -> str | None:
+    """
+    @return: the subprotocol to speak; C{None} if none was offered.
+    @raise BadHandshake: some were offered, and we speak none of them.
+    """
+    for known in (V1, PLAIN):
+        if known in offered:
+            return known
+    if offered:
+        raise BadHandshake(f"this server speaks the subprotocols {V1} and {PLAIN}")
+    return None
+
+
+def handshake(headers: Headers) -> tuple[bytes, str | None]:
+    """
+    Check a client's handshake (RFC 6455, 4.2.1).
+
+    @return: the head of our answer, and the subprotocol.
+    @raise BadHandshake: with a sentence for the client.
+    """
+
+    def words(name: bytes) -> list[str]:
+        values = b",".join(headers.getRawHeaders(name, []))
+        return [word.strip() for word in values.decode("latin-1").split(",") if word.strip()]
+
+    if "websocket" not in [word.lower() for word in words(b"Upgrade")]:
+        raise BadHandshake("this is a WebSocket: ask with Upgrade: websocket")
+    if "upgrade" not in [word.lower() for word in words(b"Connection")]:
+        raise BadHandshake("the header Connection: Upgrade is missing")
+    if words(b"Sec-WebSocket-Version") != ["13"]:
+        raise BadHandshake("this server speaks version 13 of the WebSocket protocol")
+    keys = words(b"Sec-WebSocket-Key")
+    try:
+        if len(keys) != 1 or len(b64decode(keys[0], validate=True)) != 16:
+            raise BadHandshake("Sec-WebSocket-Key must be 16 bytes in base64")
+    except (Base64Error, ValueError):
+        raise BadHandshake("Sec-WebSocket-Key is not base64") from None
+    subprotocol = chosen_subprotocol(words(b"Sec-WebSocket-Protocol"))
+    head = (
+        b"HTTP/1.1 101 Switching Protocols\r\n"
+        b"Upgrade: websocket\r\n"
+        b"Connection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + generate_accept_token(keys[0].encode("ascii")) + b"\r\n"
+    )
+    if subprotocol is not None:
+        head += b"Sec-WebSocket-Protocol: " + subprotocol.encode("ascii") + b"\r\n"
+    return head + b"\r\n", subprotocol
+
+
+class Listener(Protocol):
+    """What a L{WebSocket} asks of whoever uses it."""
+
+    def opened(self, socket: WebSocket) -> None: ...
+
+    def received(self, message: bytes | str) -> None: ...
+
+    def writable(self) -> None: ...
+
+    def lost(self) -> None: ...
+
+
+@implementer(IPullProducer)
+class WebSocket(TwistedProtocol):
+    """
+    @cvar LONGEST: bytes of one message; a longer one is answered by 1009.
+    @cvar MOST_QUEUED: bytes that may wait to be sent.  Output never comes near it,
+        being pulled; a peer that asks and asks and never reads is cut there.
+    @cvar PING_EVERY: seconds; a peer that leaves two unanswered while nothing
+        is queued to it is gone.
+    @cvar GOODBYE: seconds a peer has for its answer to our close.
+    """
+
+    LONGEST = 1 << 20
+    MOST_QUEUED = 1 << 20
+    PING_EVERY = 15.0
+    GOODBYE = 2.0
+
+    transport: Any
+
+    def __init__(self, clock: IReactorTime, listener: Listener, head: bytes) -> None:
+        """
+        @param head: the answer to the handshake, sent before anything else.
+        """
+        self._clock = clock
+        self._listener = listener
+        self._head = head
+        self._framing = Connection(ConnectionType.SERVER)
+        self._parts: list[bytes | str] = []
+        self._length = 0
+        self._unanswered = 0
+        self._queued = 0
+        self._closing = False
+        self._next_ping: IDelayedCall | None = None
+        self._cut: IDelayedCall | None = None
+
+    def connectionMade(self) -> None:
+        self.transport.setTcpNoDelay(True)
+        self.transport.write(self._head)
+        self._listener.opened(self)
+        if not self._closing:
+            self.transport.registerProducer(self, False)
+            self._next_ping = self._clock.callLater(self.PING_EVERY, self._ping)
+
+    # What the listener calls.
+
+    def send(self, message: bytes | str) -> None:
+        """Send one message: C{bytes} as a binary one, C{str} as text."""
+        if self._closing or self._framing.state is not ConnectionState.OPEN:
+            return
+        if isinstance(message, str):
+            self._write(TextMessage(data=message))
+        else:
+            self._write(BytesMessage(data=message))
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Say goodbye; the connection ends when the peer agrees, or soon."""
+        if self._closing:
+            return
+        self._closing = True
+        self._listener.lost()
+        if self._framing.state in (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING):
+            reason = reason.encode()[:120].decode("utf-8", "ignore")
+            self.transport.write(self._framing.send(CloseConnection(code=code, reason=reason)))
+        self.transport.unregisterProducer()
+        self.transport.resumeProducing()
+        if self._framing.state is ConnectionState.CLOSED:
+            self.transport.loseConnection()
+        self._cut = self._clock.callLater(self.GOODBYE, self.transport.abortConnection)
+
+    def hold_input(self, held: bool) -> None:
+        """Read no more from the peer until released."""
+        if self._closing:
+            return
+        if held:
+            self.transport.pauseProducing()
+        else:
+            self.transport.resumeProducing()
+
+    # What the transport calls.
+
+    def resumeProducing(self) -> None:
+        self._queued = 0
+        if not self._closing:
+            self._listener.writable()
+
+    def stopProducing(self) -> None:
+        pass
+
+    def dataReceived(self, data: bytes) -> None:
+        self._unanswered = 0
+        try:
+            self._framing.receive_data(data)
+            for event in self._framing.events():
+                if isinstance(event, (BytesMessage, TextMessage)):
+                    self._collect(event)
+                elif isinstance(event, Ping):
+                    if self._framing.state is ConnectionState.OPEN:
+                        self._write(event.response())
+                elif isinstance(event, Pong):
+                    pass
+                elif isinstance(event, CloseConnection):
+                    self._peer_closes(event)
+                    return
+        except RemoteProtocolError as error:
+            hint = error.event_hint
+            code = int(hint.code) if isinstance(hint, CloseConnection) else 1002
+            self.close(code, str(error))
+            self.transport.loseConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        for call in (self._next_ping, self._cut):
+            if call is not None and call.active():
+                call.cancel()
+        if not self._closing:
+            self._closing = True
+            self._listener.lost()
+
+    # Within.
+
+    def _collect(self, event: BytesMessage | TextMessage) -> None:
+        if self._closing:
+            return
+        self._length += len(event.data)
+        if self._length > self.LONGEST:
+            self._parts.clear()
+            self.close(1009, f"messages are at most {self.LONGEST} bytes")
+            self.transport.loseConnection()
+            return
+        self._parts.append(event.data if isinstance(event.data, str) else bytes(event.data))
+        if event.message_finished:
+            parts, self._parts, self._length = self._parts, [], 0
+            if isinstance(event, TextMessage):
+                self._listener.received("".join(map(str, parts)))
+            else:
+                self._listener.received(b"".join(p for p in parts if isinstance(p, bytes)))
+
+    def _peer_closes(self, event: CloseConnection) -> None:
+        if self._framing.state is ConnectionState.REMOTE_CLOSING:
+            if not self._closing:
+                self._closing = True
+                self._listener.lost()
+                self.transport.unregisterProducer()
+            self.transport.write(self._framing.send(event.response()))
+        self.transport.loseConnection()
+
+    def _ping(self) -> None:
+        if self._closing:
+            return
+        self._next_ping = self._clock.callLater(self.PING_EVERY, self._ping)
+        if self._queued:
+            return  # it is reading, slowly, or its pings wait behind our output
+        if self._unanswered >= 2:
+            self._abort()
+            return
+        self._unanswered += 1
+        self._write(Ping())
+
+    def _write(self, event: Event) -> None:
+        frame = self._framing.send(event)
+        self._queued += len(frame)
+        self.transport.write(frame)
+        if self._queued > self.MOST_QUEUED:
+            self._abort()
+
+    def _abort(self) -> None:
+        if not self._closing:
+            self._closing = True
+            self._listener.lost()
+        self.transport.abortConnection()

@@ -1,0 +1,137 @@
+"""
+Puts a terminal together on sockets that are listened on already.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+
+from ajaxterm.control import Control
+from ajaxterm.grants import Grants
+from ajaxterm.line import SocketLine
+from ajaxterm.scrollback import Scrollback
+from ajaxterm.session import End, Line, Session
+from ajaxterm.web import Door, Page, TerminalResource
+from groundwork.monotonic import MonotonicClock
+from groundwork.site import BoundedSite
+
+LAST_WORDS = 0.2
+"""Seconds in which what was said last can leave before the process ends."""
+
+
+def release() -> str:
+    """@return: the version that is installed."""
+    try:
+        return version("ajaxconsole")
+    except PackageNotFoundError:
+        return "0"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """
+    What a terminal is told when it starts.
+
+    @ivar title: what it is a console of.
+    @ivar idle_timeout: seconds without viewers until it ends; 0 for never.
+    @ivar scrollback: bytes kept.
+    """
+
+    title: str
+    idle_timeout: float
+    scrollback: int
+
+
+class Terminal:
+    """
+    One session and what is needed to serve it.
+
+    @ivar site: the factory of its HTTP.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        terms: Terms,
+        line: Line,
+        page: Page,
+        door: Callable[[Grants], Door],
+        stop: Callable[[], None],
+        notice: Callable[[dict[str, Any]], None] = lambda _: None,
+    ) -> None:
+        """
+        @param stop: ends the process, after the session has ended and its
+            last words have left.
+        """
+        self._reactor = reactor
+        self._stop = stop
+        self._ports: list[Any] = []
+        clock = MonotonicClock(reactor)
+        self.grants = Grants(clock)
+        self.session = Session(
+            clock,
+            line,
+            self.grants,
+            Scrollback(terms.scrollback),
+            terms.title,
+            terms.idle_timeout,
+            self._ended,
+            notice,
+        )
+        resource = TerminalResource(clock, self.session, door(self.grants), page, release())
+        self.site = BoundedSite(resource, reactor)
+        reactor.addSystemEventTrigger("before", "shutdown", self._leave)
+
+    def adopt(self, listening: socket.socket, factory: Any) -> None:
+        """Serve C{factory} on a socket that listens already; it is closed here."""
+        port = self._reactor.adoptStreamPort(listening.fileno(), listening.family, factory)
+        listening.close()
+        self._ports.append(port)
+
+    def _ended(self, end: End) -> None:
+        for port in self._ports:
+            port.stopListening()
+        self._reactor.callLater(LAST_WORDS, self._stop)
+
+    def _leave(self) -> Deferred[None] | None:
+        if self.session.end is not None:
+            return None
+        self.session.finish(End("leaving", "This terminal is being stopped.", 1001, retry=True))
+        return deferLater(self._reactor, LAST_WORDS, lambda: None)
+
+
+def serve_guest(
+    reactor: Any,
+    terms: Terms,
+    page: Page,
+    door: Callable[[Grants], Door],
+    http: socket.socket,
+    tty: socket.socket,
+    control: socket.socket,
+    stop: Callable[[], None],
+) -> Terminal:
+    """
+    Serve a guest's line: its bytes come over C{tty}, the agent's orders over
+    C{control}, viewers over C{http}.
+    """
+    line = SocketLine()
+    told: list[Control] = []
+
+    def notice(event: dict[str, Any]) -> None:
+        for one in told:
+            one.tell(event)
+
+    terminal = Terminal(reactor, terms, line, page, door, stop, notice)
+    line.session = terminal.session
+    told.append(Control(terminal.session, terminal.grants))
+    terminal.adopt(http, terminal.site)
+    terminal.adopt(tty, line)
+    terminal.adopt(control, told[0])
+    return terminal

@@ -1,0 +1,244 @@
+"""
+A terminal's HTTP: its page, its files, its scrollback, and its WebSocket.
+
+Everything asks the I{door} first.  Behind the proxy a secret comes in the
+C{Authorization} header, put there by the proxy alone; standing alone, a cookie
+does it, which the door itself hands out for the token in the printed URL.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+from collections.abc import Mapping
+from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
+from typing import Protocol
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.http_headers import Headers
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request
+
+from ajaxterm.frames import V1, BadHandshake, WebSocket, handshake
+from ajaxterm.grants import Grant, Grants
+from ajaxterm.session import Session
+from ajaxterm.viewer_plain import ViewerPlain
+from ajaxterm.viewer_v1 import ViewerV1
+from groundwork.manners import HostRule, OriginRule, be_strict, only
+from groundwork.takeover import take_over
+
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; font-src 'self'; "
+    "frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
+)
+
+
+class NoPage(Exception):
+    """The page was not built."""
+
+
+class Page:
+    """
+    The built page, held in memory: after it has given up its rights, an
+    ajaxterm may not be able to read its own files.
+    """
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self._files = dict(files)
+
+    @classmethod
+    def load(cls, folder: Path | None = None) -> Page:
+        """
+        @raise NoPage: there is none; the sentence says how to build it.
+        """
+        folder = folder or Path(__file__).parent / "page" / "built"
+        files = {p.name: p.read_bytes() for p in folder.glob("*") if p.is_file()}
+        if "index.html" not in files:
+            raise NoPage(
+                f"the terminal's page is not in {folder}; in a checkout, "
+                "'npm ci && npm run build' in ajaxterm/page builds it"
+            )
+        return cls(files)
+
+    def file(self, name: str) -> tuple[bytes, str] | None:
+        """@return: content and media type."""
+        content = self._files.get(name)
+        if content is None:
+            return None
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        if kind.startswith("text/") or kind.endswith("javascript"):
+            kind += "; charset=utf-8"
+        return content, kind
+
+
+class Door(Protocol):
+    """Who is let in."""
+
+    def admit(self, request: Request) -> Grant | None:
+        """@return: the grant under which C{request} comes."""
+
+    def welcome(self, request: Request) -> bytes | int | None:
+        """Answer a request at the door itself, or return C{None}."""
+
+
+class ProxyDoor:
+    """Lets in what bears a secret in its C{Authorization} header."""
+
+    def __init__(self, grants: Grants) -> None:
+        self._grants = grants
+
+    def admit(self, request: Request) -> Grant | None:
+        try:
+            value = only(request.requestHeaders, "Authorization") or ""
+        except (ValueError, UnicodeDecodeError):
+            return None
+        kind, _, secret = value.partition(" ")
+        return self._grants.find(secret) if kind == "Bearer" else None
+
+    def welcome(self, request: Request) -> bytes | int | None:
+        return None
+
+
+class OwnDoor:
+    """
+    The door of an ajaxterm that stands alone: exchanges the token in the URL
+    for a cookie, and checks Host and Origin itself.
+    """
+
+    COOKIE = "ajaxterm"
+
+    def __init__(self, grants: Grants, port: int) -> None:
+        """
+        @param port: where we listen.  It is part of the cookie's name, since
+            cookies do not tell ports apart (RFC 6265, 8.5).
+        """
+        self._grants = grants
+        self._cookie = f"{self.COOKIE}-{port}"
+        self._host, self._origin = HostRule(), OriginRule()
+
+    def admit(self, request: Request) -> Grant | None:
+        headers = request.requestHeaders
+        if not (self._host.is_ours(headers) and self._origin.is_welcome(headers)):
+            return None
+        secret = _cookie(headers, self._cookie) or _token(request)
+        return self._grants.find(secret) if secret else None
+
+    def welcome(self, request: Request) -> bytes | int | None:
+        token = _token(request)
+        if token is None or request.requestHeaders.hasHeader("Upgrade"):
+            return None
+        if not self._host.is_ours(request.requestHeaders) or self._grants.find(token) is None:
+            return None
+        request.setResponseCode(303)
+        request.setHeader("Location", "./")
+        request.setHeader("Set-Cookie", f"{self._cookie}={token}; HttpOnly; SameSite=Lax; Path=/")
+        return b""
+
+
+class TerminalResource(Resource):
+    """All paths of one terminal."""
+
+    isLeaf = True
+
+    def __init__(
+        self, clock: IReactorTime, session: Session, door: Door, page: Page, release: str
+    ) -> None:
+        super().__init__()
+        self._clock = clock
+        self._session = session
+        self._door = door
+        self._page = page
+        self._release = release
+
+    def render_GET(self, request: Request) -> bytes | int:
+        be_strict(request)
+        path = b"/".join(request.postpath or []).decode("utf-8", "replace")
+        if path == "":
+            welcomed = self._door.welcome(request)
+            if welcomed is not None:
+                return welcomed
+        grant = self._door.admit(request)
+        if grant is None:
+            return _say(
+                request,
+                403,
+                "You have no leave to use this console, or it is over. Ask for a new URL.",
+            )
+        if path in ("", "ws") and request.requestHeaders.hasHeader("Upgrade"):
+            return self._attach(request, grant)
+        if path == "":
+            return self._send_file(request, "index.html")
+        if path == "log":
+            return self._log_file(request)
+        if path == "ws":
+            return self._attach(request, grant)
+        match = re.fullmatch(r"assets/([A-Za-z0-9._-]+)", path)
+        if match is not None:
+            return self._send_file(request, match[1])
+        return _say(request, 404, "There is nothing here.")
+
+    def _send_file(self, request: Request, name: str) -> bytes:
+        found = self._page.file(name)
+        if found is None:
+            return _say(request, 404, "There is nothing here.")
+        content, kind = found
+        request.setHeader("Content-Type", kind)
+        if name == "index.html":
+            request.setHeader("Content-Security-Policy", PAGE_POLICY)
+            request.setHeader("X-Frame-Options", "SAMEORIGIN")
+        else:
+            request.setHeader("Cache-Control", "private, max-age=31536000, immutable")
+        return content
+
+    def _log_file(self, request: Request) -> bytes:
+        scrollback = self._session.scrollback
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", self._session.title).strip("-") or "console"
+        request.setHeader("Content-Type", "application/octet-stream")
+        request.setHeader("Content-Disposition", f'attachment; filename="{name}.log"')
+        request.setHeader("X-Ajaxterm-Offset", str(scrollback.start))
+        return scrollback.read(scrollback.start, scrollback.size)
+
+    def _attach(self, request: Request, grant: Grant) -> bytes | int:
+        try:
+            head, subprotocol = handshake(request.requestHeaders)
+        except BadHandshake as bad:
+            request.setHeader("Sec-WebSocket-Version", "13")
+            return _say(request, 400, f"No WebSocket: {bad}.")
+        if self._session.end is not None:
+            return _say(request, 403, "This console has ended. Ask for a new URL.")
+        viewer: ViewerV1 | ViewerPlain
+        if subprotocol == V1:
+            viewer = ViewerV1(self._clock, self._session, grant, self._release)
+        else:
+            viewer = ViewerPlain(self._clock, self._session, grant, _replay(request))
+        take_over(request, WebSocket(self._clock, viewer, head))
+        return NOT_DONE_YET
+
+
+def _say(request: Request, code: int, message: str) -> bytes:
+    request.setResponseCode(code)
+    request.setHeader("Content-Type", "text/plain; charset=utf-8")
+    return message.encode("utf-8") + b"\n"
+
+
+def _token(request: Request) -> str | None:
+    values = (request.args or {}).get(b"token", [])
+    return values[0].decode("latin-1") if len(values) == 1 else None
+
+
+def _replay(request: Request) -> int:
+    values = (request.args or {}).get(b"replay", [])
+    return int(values[0]) if len(values) == 1 and re.fullmatch(rb"[0-9]{1,9}", values[0]) else 0
+
+
+def _cookie(headers: Headers, name: str) -> str | None:
+    for line in headers.getRawHeaders("Cookie", []):
+        try:
+            jar = SimpleCookie(line)
+        except CookieError:
+            continue
+        if name in jar:
+            return jar[name].value
+    return None
