@@ -1,0 +1,100 @@
+"""
+Runs programs for somebody, and ends them and all that came of them with him.
+
+A guest's QEMU is a daemon: whoever started it is not its parent, and does not
+see it die.  So a keeper stands between.  It is a subreaper, which every orphan
+among its descendants becomes a child of (prctl(2), C{PR_SET_CHILD_SUBREAPER}),
+and it holds the reading end of a pipe from its owner.
+
+Each line that comes through the pipe is a program's argv in JSON; the answer
+is a line with the program's pid, or with the reason in words.  At the pipe's end,
+however the owner came to his own, the keeper kills its children until there
+are none, removes its directory, and exits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def keep(directory: Path) -> None:
+    """
+    @param directory: what the programs write; their output is its C{log}.
+    """
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+    signal.signal(signal.SIGCHLD, _reap)
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)
+    try:
+        for line in sys.stdin:
+            with contextlib.suppress(BrokenPipeError):
+                print(_run(json.loads(line), directory / "log"), flush=True)
+    finally:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        _kill_children()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _run(argv: list[str], log: Path) -> str:
+    appending = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    try:
+        pid = os.posix_spawnp(
+            argv[0],
+            argv,
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(log), appending, 0o644),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE],
+        )
+    except OSError as failure:
+        return f"{argv[0]}: {failure.strerror}"
+    return str(pid)
+
+
+def _reap(_signal: int, _frame: object) -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _kill_children() -> None:
+    """
+    A killed child's own children become ours, so this goes on until the kernel
+    says that there is no child, dead or alive.
+    """
+    while True:
+        for child in _children():
+            os.kill(child, signal.SIGKILL)
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
+
+
+def _children() -> list[int]:
+    mine = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                # The name in brackets may hold anything; the parent is the second after it.
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                if int(fields[1]) == os.getpid():
+                    mine.append(int(entry.name))
+    return mine
+
+
+if __name__ == "__main__":
+    keep(Path(sys.argv[1]))
