@@ -1,0 +1,62 @@
+/**
+ * The terminal's colours, dark and light. The light ones are darkened, since
+ * guests choose theirs for a black screen. style.css has the bar's.
+ */
+
+/** @type {import("@xterm/xterm").ITheme} */
+export const dark = {
+  background: "#14171c",
+  foreground: "#d8dce2",
+  cursor: "#e6e9ee",
+  cursorAccent: "#14171c",
+  selectionBackground: "#3a5a80",
+  selectionInactiveBackground: "#323c49",
+  scrollbarSliderBackground: "#ffffff26",
+  scrollbarSliderHoverBackground: "#ffffff40",
+  scrollbarSliderActiveBackground: "#ffffff59",
+  black: "#23272e",
+  red: "#e5686d",
+  green: "#7fbf6e",
+  yellow: "#d9b155",
+  blue: "#6ba4ec",
+  magenta: "#c58ade",
+  cyan: "#5dbfc4",
+  white: "#c9ced6",
+  brightBlack: "#7a828e",
+  brightRed: "#f58b8f",
+  brightGreen: "#a1d990",
+  brightYellow: "#f0cd7b",
+  brightBlue: "#93c0fb",
+  brightMagenta: "#dcadee",
+  brightCyan: "#86dade",
+  brightWhite: "#f4f6f9",
+};
+
+/** @type {import("@xterm/xterm").ITheme} */
+export const light = {
+  background: "#fdfdfc",
+  foreground: "#23282f",
+  cursor: "#23282f",
+  cursorAccent: "#fdfdfc",
+  selectionBackground: "#b7d4f5",
+  selectionInactiveBackground: "#dde3ea",
+  scrollbarSliderBackground: "#00000026",
+  scrollbarSliderHoverBackground: "#00000040",
+  scrollbarSliderActiveBackground: "#00000059",
+  black: "#23282f",
+  red: "#b3262d",
+  green: "#2c7a1f",
+  yellow: "#8a6100",
+  blue: "#1b5fb8",
+  magenta: "#8a3aa8",
+  cyan: "#0d7076",
+  white: "#5d646e",
+  brightBlack: "#6a717b",
+  brightRed: "#cc3a41",
+  brightGreen: "#37882a",
+  brightYellow: "#966a00",
+  brightBlue: "#2c70cc",
+  brightMagenta: "#9d4dbb",
+  brightCyan: "#157b82",
+  brightWhite: "#3c434c",
+};

@@ -1,0 +1,98 @@
+/**
+ * What was typed, on its way to the guest.
+ *
+ * Every byte has a number. A byte is kept until the server says that it has
+ * counted it, so that what a broken connection swallowed can be sent again,
+ * once, and nothing is typed twice. The room is bounded: what doesn't fit is
+ * refused as a whole, never cut.
+ */
+
+export class Outbox {
+  /** @param {number} limit how many bytes are kept at the most */
+  constructor(limit = 256 * 1024) {
+    this.limit = limit;
+    this._bytes = new Uint8Array(limit);
+    this._length = 0;
+    /** Number of the first byte kept. */
+    this._first = 0;
+    /** Number of the byte to send next. */
+    this._next = 0;
+  }
+
+  /** Bytes kept: sent but not counted, and not sent. */
+  get length() {
+    return this._length;
+  }
+
+  /** Bytes not sent on this connection. */
+  get unsent() {
+    return this._first + this._length - this._next;
+  }
+
+  /**
+   * @param {Uint8Array} bytes
+   * @returns {boolean} false if they don't fit; then none of them is kept
+   */
+  add(bytes) {
+    if (this._length + bytes.length > this.limit) return false;
+    this._bytes.set(bytes, this._length);
+    this._length += bytes.length;
+    return true;
+  }
+
+  /**
+   * @param {number} most
+   * @returns {Uint8Array} the bytes to send next, from now on taken as sent
+   */
+  take(most) {
+    const start = this._next - this._first;
+    const taken = this._bytes.slice(start, Math.min(start + most, this._length));
+    this._next += taken.length;
+    return taken;
+  }
+
+  /**
+   * The server has counted so many bytes: they needn't be kept.
+   *
+   * @param {number} input
+   */
+  counted(input) {
+    const gone = Math.min(input, this._next) - this._first;
+    if (!(gone > 0)) return;
+    this._bytes.copyWithin(0, gone, this._length);
+    this._length -= gone;
+    this._first += gone;
+  }
+
+  /**
+   * A new connection goes on where the server stopped counting: what is above
+   * is to be sent again.
+   *
+   * @param {number} input
+   * @returns {boolean} false if that number can't be, since it was never sent
+   *   or was forgotten; then nothing has changed
+   */
+  resume(input) {
+    if (!(input >= this._first && input <= this._next)) return false;
+    this.counted(input);
+    this._next = this._first;
+    return true;
+  }
+
+  /**
+   * Another count begins: what is kept gets new numbers and counts as unsent.
+   *
+   * @param {number} input number of the first byte that will be sent
+   */
+  renumber(input) {
+    this._first = this._next = input;
+  }
+
+  /** @returns {number} how many bytes were thrown away */
+  clear() {
+    const dropped = this._length;
+    this._length = 0;
+    this._next = this._first;
+    return dropped;
+  }
+}
