@@ -41,6 +41,7 @@ export class Bar {
 
     this._reconnect.addEventListener("click", reconnect);
     this._size.addEventListener("click", tellSize);
+    this._held.title = strings.heldHint;
     this._roundTrip.title = strings.roundTripHint;
     this._log.textContent = strings.log;
     this._log.title = strings.logHint;
@@ -75,8 +76,9 @@ export class Bar {
     this._title.title = title;
     this._document.title = strings.documentTitle(title);
 
-    write(this._detail, this._words(state));
-    this._detail.hidden = !this._detail.textContent;
+    const words = this._words(state);
+    write(this._detail, words);
+    this._detail.title = words;
 
     this._held.hidden = state.unsent === 0 || state.name === "connected" || state.name === "waiting";
     write(this._held, strings.held(state.unsent));

@@ -1,10 +1,17 @@
 /**
- * The terminal's colours, dark and light. The light ones are darkened, since
- * guests choose theirs for a black screen. style.css has the bar's.
+ * The terminal's colours, dark and light. style.css has the bar's.
+ *
+ * Guests choose theirs for a black screen, so on the light one xterm.js is to
+ * darken what can't be read there. On the dark one it needn't, and mustn't: it
+ * takes inverse text (a menu's chosen line) for text in its own colour, and greys it.
  */
 
+/** @param {boolean} isLight */
+export const coloursFor = (isLight) =>
+  isLight ? { theme: light, minimumContrastRatio: 4.5 } : { theme: dark, minimumContrastRatio: 1 };
+
 /** @type {import("@xterm/xterm").ITheme} */
-export const dark = {
+const dark = {
   background: "#14171c",
   foreground: "#d8dce2",
   cursor: "#e6e9ee",
@@ -33,7 +40,7 @@ export const dark = {
 };
 
 /** @type {import("@xterm/xterm").ITheme} */
-export const light = {
+const light = {
   background: "#fdfdfc",
   foreground: "#23282f",
   cursor: "#23282f",
@@ -50,7 +57,7 @@ export const light = {
   blue: "#1b5fb8",
   magenta: "#8a3aa8",
   cyan: "#0d7076",
-  white: "#5d646e",
+  white: "#d3d8df",
   brightBlack: "#6a717b",
   brightRed: "#cc3a41",
   brightGreen: "#37882a",
@@ -58,5 +65,5 @@ export const light = {
   brightBlue: "#2c70cc",
   brightMagenta: "#9d4dbb",
   brightCyan: "#157b82",
-  brightWhite: "#3c434c",
+  brightWhite: "#ffffff",
 };

@@ -24,6 +24,7 @@ import { Outbox } from "./outbox.js";
 const HELLO_WITHIN = 15_000;
 /** Milliseconds between pings. */
 const PING_EVERY = 5_000;
+const FIRST_PING = 1_000;
 /**
  * So many pings in a row with nothing heard, and the connection is given up.
  * Ticks are counted, not time: a tab that was frozen is not punished.
@@ -415,7 +416,8 @@ export class Connection {
     this._resumeInput(first, hello.resumed === true, hello.input);
     this._sendSize();
     this._pump();
-    this._ping();
+    // Not at once: the replay would be measured.
+    this._cancelTimer = this._clock.after(FIRST_PING, () => this._ping());
     this._changed();
   }
 

@@ -58,14 +58,15 @@ export const strings = {
   },
   behindDetail: "Output comes faster than this browser can show it.",
 
-  modes: { rw: "Read and write", ro: "Read-only" },
+  modes: { rw: "Read-write", ro: "Read-only" },
   readOnly: "Read-only: what you type is not sent.",
   /** @param {number} limit in bytes */
   outboxFull: (limit) =>
     `Not typed: ${numbers.format(limit / 1024)} KiB are still on their way to the guest. Wait, or paste less.`,
   ended: "The console has ended: what you type goes nowhere.",
   /** @param {number} count */
-  held: (count) => `${counted(count, "byte", "bytes")} typed, to be sent later`,
+  held: (count) => `${counted(count, "byte", "bytes")} held`,
+  heldHint: "Typed while there was no connection; sent as soon as there is one",
   /** @param {string} message */
   refused: (message) => `The server refused: ${message}`,
 

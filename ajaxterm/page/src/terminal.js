@@ -8,7 +8,7 @@
 import { FitAddon } from "@xterm/addon-fit";
 import { Terminal } from "@xterm/xterm";
 
-import { dark, light } from "./colours.js";
+import { coloursFor } from "./colours.js";
 import { strings } from "./strings.js";
 
 /**
@@ -25,8 +25,7 @@ export function openTerminal(place) {
     cursorInactiveStyle: "outline",
     fontFamily: 'ui-monospace, "Cascadia Mono", "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", "Liberation Mono", monospace',
     fontSize: narrow.matches ? 12 : 14,
-    minimumContrastRatio: 4.5,
-    theme: prefersLight.matches ? light : dark,
+    ...coloursFor(prefersLight.matches),
     linkHandler: { activate: (_event, address) => openLink(address) },
     logLevel: "off",
   });
@@ -37,7 +36,7 @@ export function openTerminal(place) {
   terminal.textarea?.setAttribute("aria-label", strings.terminalLabel);
 
   prefersLight.addEventListener("change", () => {
-    terminal.options.theme = prefersLight.matches ? light : dark;
+    terminal.options = coloursFor(prefersLight.matches);
   });
   narrow.addEventListener("change", () => {
     terminal.options.fontSize = narrow.matches ? 12 : 14;
