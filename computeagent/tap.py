@@ -1,0 +1,188 @@
+"""
+C{twistd computeagent}: options become an agent.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python import usage
+
+from computeagent.agent import Agent
+from computeagent.devices import open_device
+from computeagent.domainxml import SerialDevice
+from computeagent.libvirthost import LibvirtHost
+from computeagent.ports import PortRange
+from computeagent.rooms import Rooms
+from computeagent.workshop import Unfit, Workshop
+from consolebus.connect import bus_from_url
+from consolebus.ibus import IConsoleBus
+from consolesettings.options import SettingsOptions
+
+DEFAULT_CHILD_USER = "nobody"
+
+
+def port_range(text: str) -> PortRange:
+    """Coerce C{--portrange}."""
+    return PortRange.parse(text)
+
+
+def seconds(text: str) -> float:
+    """Coerce a length of time."""
+    value = float(text)
+    if not 0 < value < 1e9:
+        raise ValueError("more than 0 seconds are wanted")
+    return value
+
+
+def bind_address(text: str) -> str:
+    """Coerce C{--address}: one address of this host, never all of them."""
+    if ip_address(text).is_unspecified:
+        raise ValueError("consoles must not listen on every address; give the one proxies reach")
+    return text
+
+
+port_range.coerceDoc = "FIRST-LAST"  # type: ignore[attr-defined]
+seconds.coerceDoc = "seconds"  # type: ignore[attr-defined]
+bind_address.coerceDoc = "one IP address of this host"  # type: ignore[attr-defined]
+
+
+class AgentOptions(SettingsOptions):
+    """
+    What an agent needs to know; the all-in-one takes them too.
+    """
+
+    section = "computeagent"
+    optParameters = [
+        ["connect", "c", "qemu:///system", "URI of the host's libvirt."],
+        ["host", None, socket.gethostname(), "Name of this host on the bus."],
+        ["address", None, "127.0.0.1", "IP address that consoles listen on.", bind_address],
+        ["portrange", None, PortRange(10000, 12000), "Ports of consoles.", port_range],
+        ["idle-timeout", None, 300.0, "Seconds a console lives without a viewer.", seconds],
+        ["token-ttl", None, 600.0, "Seconds a URL lives unused.", seconds],
+        ["child-user", None, None, "Who socat and ajaxterm run as (nobody, if the agent is root)."],
+        ["run", None, None, "Runtime directory (/run/ajaxconsole/HOST)."],
+    ]
+
+    def postOptions(self) -> None:
+        host = self["host"]
+        if not host or len(host) > 200 or not all(c.isalnum() or c in "._-" for c in host):
+            raise usage.UsageError("--host consists of letters, digits, dots and hyphens")
+        if self["child-user"] is None:
+            self["child-user"] = DEFAULT_CHILD_USER if os.geteuid() == 0 else ""
+        if self["run"] is None:
+            base = "/run" if os.geteuid() == 0 else os.environ.get("XDG_RUNTIME_DIR", "/tmp")
+            self["run"] = f"{base}/ajaxconsole/{host}"
+
+
+class Options(AgentOptions):
+    """
+    C{twistd computeagent}.
+    """
+
+    synopsis = "[options]"
+    longdesc = (
+        "Finds the serial devices of this host's guests in libvirt and starts a terminal for each "
+        "that is asked for over the bus. Runs as root, or as the user that QEMU runs as."
+    )
+    optParameters = [
+        ["bus", "b", None, "URL of the bus: amqp://USER:PASSWORD@HOST:PORT/VHOST"],
+    ]
+
+    def postOptions(self) -> None:
+        super().postOptions()
+        if not self["bus"] or self["bus"].startswith("memory"):
+            raise usage.UsageError(
+                "--bus: an agent of its own needs a broker, amqp://...; "
+                "for one host without one there is 'ajaxconsole up'"
+            )
+
+
+class AgentService(Service):
+    """
+    An agent and its bus.
+    """
+
+    _log = Logger()
+
+    def __init__(self, agent: Agent, bus: IConsoleBus, workshop: Workshop) -> None:
+        self._agent = agent
+        self._bus = bus
+        self._workshop = workshop
+
+    def startService(self) -> None:
+        super().startService()
+        self._agent.start()
+        self._bus.start().addErrback(lambda f: self._log.failure("while starting the bus", f))
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        await self._agent.stop()
+        await self._bus.stop()
+        self._workshop.close()
+
+
+def make_agent(reactor: Any, options: AgentOptions, bus: IConsoleBus) -> AgentService:
+    """
+    Put an agent together.
+
+    @raise Unfit: this host lacks something; the sentence says what.
+    """
+    workshop = Workshop(
+        reactor,
+        options["address"],
+        options["portrange"],
+        options["idle-timeout"],
+        options["child-user"],
+    )
+    rooms = Rooms(Path(options["run"]))
+    try:
+        rooms.prepare()
+    except OSError as error:
+        raise Unfit(f"the runtime directory can't be used: {error}") from None
+
+    def opener(device: SerialDevice, uuid: str) -> Deferred[int]:
+        return deferToThreadPool(reactor, reactor.getThreadPool(), open_device, device, uuid)
+
+    agent = Agent(
+        reactor,
+        LibvirtHost(reactor, options["connect"]),
+        bus,
+        workshop,
+        rooms,
+        opener,
+        options["host"],
+        options["address"],
+        options["token-ttl"],
+    )
+    return AgentService(agent, bus, workshop)
+
+
+def makeService(options: Options) -> AgentService:
+    """Called by C{twistd}."""
+    from twisted.internet import reactor
+
+    def refused(topic: str) -> None:
+        AgentService._log.critical(
+            "Another agent answers as {topic} on this bus: give this one another --host",
+            topic=topic,
+        )
+        reactor.stop()  # type: ignore[attr-defined]
+
+    try:
+        bus = bus_from_url(options["bus"], reactor, refused)
+        return make_agent(reactor, options, bus)
+    except (Unfit, ValueError) as error:
+        sys.exit(f"computeagent: {error}")

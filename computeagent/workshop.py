@@ -1,0 +1,290 @@
+"""
+Where a console's children are made: an ajaxterm, and a socat that joins it to
+the guest.
+
+  agent ── listens on the port, tty.sock, control.sock ──▶ ajaxterm (fd 3, 4, 5)
+        ── opens the device, connects to tty.sock      ──▶ socat    (fd 3, 4)
+
+Whatever a child uses, the agent opens and hands over, so the children run as
+another user who can open nothing.  The sockets listen before the child
+exists: what connects waits in the backlog, and there is no port to race for
+and no readiness to poll for.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
+from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.protocol import ProcessProtocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from computeagent.orders import Orders
+from computeagent.ports import PortRange
+from computeagent.rooms import Room, start_time
+
+SOCAT_BLOCK = 65536
+"""Bytes that socat moves at a time.  A pty hands out 4 KiB a read at most, a
+unix socket more."""
+
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+
+
+class Unfit(Exception):
+    """This host lacks something that the agent needs; the sentence says what."""
+
+
+class Child(ProcessProtocol):
+    """
+    A child process: what it says on stderr goes to our log, and its end is
+    told once it is reaped.
+
+    @ivar pid: of the process.
+    @ivar started: its start time; see L{computeagent.rooms.start_time}.
+    @ivar ended: fires with a few words on how it ended.
+    @cvar KILL_AFTER: seconds from C{TERM} to C{KILL}.
+    @cvar LONGEST: characters of a line of its stderr that are logged.
+    """
+
+    KILL_AFTER = 3.0
+    LONGEST = 1000
+
+    _log = Logger()
+    transport: Any
+
+    def __init__(self, reactor: Any, name: str) -> None:
+        self._reactor = reactor
+        self._name = name
+        self._killing: Any = None
+        self._said = b""
+        self.pid = 0
+        self.started = 0
+        self._over = False
+        self._waiting: list[Deferred[str]] = []
+        self._how = ""
+
+    def connectionMade(self) -> None:
+        self.pid = self.transport.pid
+        self.started = start_time(self.pid) or 0
+
+    def errReceived(self, data: bytes) -> None:
+        *lines, rest = (self._said + data).split(b"\n")
+        self._said = rest[: self.LONGEST]
+        for line in lines:
+            text = line[: self.LONGEST].decode("utf-8", "backslashreplace")
+            self._log.info("{child}: {text}", child=self._name, text=text)
+
+    def processEnded(self, reason: Failure) -> None:
+        self._over = True
+        value: Any = reason.value
+        self._how = f"signal {value.signal}" if value.signal else f"status {value.exitCode}"
+        if self._killing is not None and self._killing.active():
+            self._killing.cancel()
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            one.callback(self._how)
+
+    def when_ended(self) -> Deferred[str]:
+        """Fires when the process has ended and is reaped."""
+        done: Deferred[str] = Deferred()
+        if self._over:
+            done.callback(self._how)
+        else:
+            self._waiting.append(done)
+        return done
+
+    def end(self) -> None:
+        """Ask it to end; and if it does not, make it."""
+        if not self._over and self._killing is None:
+            self._signal("TERM")
+            self._killing = self._reactor.callLater(self.KILL_AFTER, self._signal, "KILL")
+
+    def _signal(self, name: str) -> None:
+        try:
+            self.transport.signalProcess(name)
+        except ProcessExitedAlready:
+            pass
+
+
+@dataclass(slots=True)
+class Terminal:
+    """
+    An ajaxterm that was started.
+
+    @ivar host: the address it listens on.
+    @ivar port: the port.
+    """
+
+    host: str
+    port: int
+    child: Any
+    orders: Any
+
+
+class IWorkshop(Protocol):
+    """What a console asks for; in tests something else gives it."""
+
+    def start_terminal(
+        self, room: Room, title: str, told: Callable[[Mapping[str, Any]], None]
+    ) -> Deferred[Terminal]: ...
+
+    def join(self, room: Room, title: str, device: int) -> Any: ...
+
+
+class Workshop:
+    """
+    Makes real children.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        address: str,
+        ports: PortRange,
+        idle_timeout: float,
+        child_user: str = "",
+        log_level: str = "info",
+    ) -> None:
+        """
+        @param address: where ajaxterms listen; one that the proxies reach.
+        @param child_user: who the children run as; empty for our own user.
+        @raise Unfit: no socat, or no such user, or no right to become him.
+        """
+        self._reactor = reactor
+        self._address = address
+        self._ports = ports
+        self._idle_timeout = idle_timeout
+        self._log_level = log_level
+        self._uid, self._gid = _find_user(child_user)
+        self._socat = _find_program("socat")
+        self._setsid = _find_program("setsid")
+        self._nothing = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+
+    def close(self) -> None:
+        """Give back what the workshop holds."""
+        os.close(self._nothing)
+
+    def start_terminal(
+        self, room: Room, title: str, told: Callable[[Mapping[str, Any]], None]
+    ) -> Deferred[Terminal]:
+        """
+        @param told: called with what the terminal tells of itself.
+        @return: fires when its control socket is joined; the first order it
+            obeys shows that it is up.
+        @raise PortsExhausted: no port is free.
+        @raise OSError: no process, no descriptor, no such address.
+        """
+        listening: list[socket.socket] = []
+        try:
+            listening.append(self._ports.bind(self._address))
+            listening.append(room.listen(room.tty))
+            listening.append(room.listen(room.control))
+            host, port = listening[0].getsockname()[:2]
+            child = Child(self._reactor, f"ajaxterm of {title}")
+            self._spawn(child, self._terminal_command(title), listening)
+        finally:
+            for one in listening:
+                one.close()
+        joining = connectProtocol(
+            UNIXClientEndpoint(self._reactor, str(room.control), timeout=5),
+            Orders(self._reactor, told),
+        )
+
+        def failed(failure: Failure) -> Failure:
+            child.end()
+            return failure
+
+        started: Deferred[Terminal] = joining.addCallbacks(
+            lambda orders: Terminal(str(host), int(port), child, orders), failed
+        )
+        return started
+
+    def join(self, room: Room, title: str, device: int) -> Child:
+        """
+        Join a device to a terminal.
+
+        @param device: an open descriptor, which stays the caller's.
+        @raise OSError: the terminal is gone, or there is no process.
+        """
+        # An FD, not the path: neither side is opened by a child.  A bare FD:3
+        # would leave a pty cooked, were it not raw already.
+        options = ",raw,echo=0" if os.isatty(device) else ""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as joint:
+            joint.connect(str(room.tty))
+            child = Child(self._reactor, f"socat of {title}")
+            # setsid: a Ctrl-C that is meant for the agent must not reach it.
+            command = [
+                self._setsid,
+                self._socat,
+                "-t0",
+                f"-b{SOCAT_BLOCK}",
+                f"FD:3{options}",
+                "FD:4",
+            ]
+            as_user = {} if self._uid is None else {"uid": self._uid, "gid": self._gid}
+            self._spawn(child, command, [device, joint], **as_user)
+        return child
+
+    def _terminal_command(self, title: str) -> list[str]:
+        command = [sys.executable, "-m", "ajaxterm"]
+        command += ["--http-fd", "3", "--tty-fd", "4", "--control-fd", "5"]
+        command += ["--title", title, "--idle-timeout", str(self._idle_timeout)]
+        command += ["--log-level", self._log_level]
+        if self._uid is not None:
+            # It becomes that user by itself once it has read its own files,
+            # which may lie where that user can't read (a clone under /root).
+            command += ["--user", f"{self._uid}:{self._gid}"]
+        return command
+
+    def _spawn(
+        self,
+        child: Child,
+        command: Sequence[str],
+        handed: Sequence[Any],
+        **as_user: int | None,
+    ) -> None:
+        descriptors: dict[int, Any] = {0: self._nothing, 1: self._nothing, 2: "r"}
+        for number, one in enumerate(handed, 3):
+            descriptors[number] = one if isinstance(one, int) else one.fileno()
+        self._reactor.spawnProcess(
+            child,
+            command[0],
+            list(command),
+            env=ENVIRONMENT,
+            path="/",
+            childFDs=descriptors,
+            **as_user,
+        )
+
+
+def _find_program(name: str) -> str:
+    found = shutil.which(name, path=ENVIRONMENT["PATH"])
+    if found is None:
+        raise Unfit(f"there is no {name} on this host; install it")
+    return found
+
+
+def _find_user(name: str) -> tuple[int | None, int | None]:
+    if not name:
+        return None, None
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        raise Unfit(f"there is no user {name!r} on this host to run the children as") from None
+    if entry.pw_uid == os.geteuid():
+        return None, None
+    if os.geteuid() != 0:
+        raise Unfit(f"only root can run children as {name!r}; leave --child-user empty")
+    return entry.pw_uid, entry.pw_gid

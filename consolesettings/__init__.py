@@ -1,0 +1,3 @@
+"""
+One TOML file for all daemons, a section for each; flags win.
+"""
