@@ -25,7 +25,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
-from demo.libvirtd import LibvirtFailed, PrivateLibvirt
+from demo.libvirtd import PrivateLibvirt
 
 USER = "root"
 PASSWORD = "console"
@@ -385,6 +385,3 @@ def _cpio(entries: Iterator[tuple[str, int, bytes]]) -> bytes:
         archive += content
         pad()
     return bytes(archive)
-
-
-__all__ = ["PASSWORD", "USER", "Guest", "GuestFailed", "Image", "LibvirtFailed", "build"]

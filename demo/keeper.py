@@ -19,16 +19,96 @@ import ctypes
 import json
 import os
 import shutil
+import select
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36
 
 
+class KeeperFailed(Exception):
+    """
+    A program could not be run; the message says which and why.
+    """
+
+
+class Keeper:
+    """
+    The owner's side.  The programs end with L{end}, or with the owner.
+
+    @ivar directory: the programs' own, which exists already; their output is its C{log}.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._keeping = subprocess.Popen(
+            [sys.executable, __file__, str(directory)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd="/",
+            start_new_session=True,  # A Ctrl-C is the owner's business.
+        )
+
+    def run(self, argv: list[str]) -> int:
+        """
+        @return: the pid.
+        """
+        assert self._keeping.stdin is not None and self._keeping.stdout is not None
+        self._keeping.stdin.write(json.dumps(argv) + "\n")
+        self._keeping.stdin.flush()
+        answer = self._keeping.stdout.readline().strip()
+        if not answer.isdigit():
+            raise KeeperFailed(answer or "The keeper has ended.")
+        return int(answer)
+
+    def end(self) -> None:
+        """
+        Kill what still runs, and remove the directory.
+        """
+        assert self._keeping.stdin is not None and self._keeping.stdout is not None
+        self._keeping.stdin.close()
+        self._keeping.wait()
+        self._keeping.stdout.close()
+
+    def log_tail(self, lines: int = 20) -> str:
+        try:
+            log = (self.directory / "log").read_text(errors="replace")
+        except OSError:
+            return ""
+        return "\n".join(log.splitlines()[-lines:])
+
+
+def alive(pid: int) -> bool:
+    """
+    Only for what a keeper runs: it reaps at once, and no pid comes back so soon.
+    """
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def end(pid: int, how: signal.Signals, patience: float) -> None:
+    """
+    Signal a process and wait for its end; kill it when the patience, in seconds, is over.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        process = os.pidfd_open(pid)
+        try:
+            signal.pidfd_send_signal(process, how)
+            if not select.select([process], [], [], patience)[0]:
+                signal.pidfd_send_signal(process, signal.SIGKILL)
+                select.select([process], [], [])
+        finally:
+            os.close(process)
+
+
 def keep(directory: Path) -> None:
     """
-    @param directory: what the programs write; their output is its C{log}.
+    The keeper's side.
     """
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")

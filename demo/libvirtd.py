@@ -16,19 +16,16 @@ It lives under a L{demo.keeper}, and ends with whoever started it.
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import pwd
-import select
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
+
+from demo.keeper import Keeper, alive, end
 
 # A /dev/kvm that QEMU's user may open and that is none would be probed anew by every
 # verb, for a second each; one he may not open is not asked again.
@@ -94,7 +91,7 @@ class PrivateLibvirt:
 
     def __init__(self, *, hide_kvm: bool = True) -> None:
         self._hide_kvm = hide_kvm
-        self._keeper: subprocess.Popen[str] | None = None
+        self._keeper: Keeper | None = None
 
     @property
     def uri(self) -> str:
@@ -112,25 +109,21 @@ class PrivateLibvirt:
         """
         if self._keeper is None:
             self.directory = _make_directory()
-            self._keeper = _start_keeper(self.directory)
-        if self.pid is not None and _alive(self.pid):
+            self._keeper = Keeper(self.directory)
+        if self.pid is not None and alive(self.pid):
             return
         hide_kvm = "yes" if self._hide_kvm else "no"
         enter = ["unshare", "--mount", "sh", "-ec", _ENTER, "sh", str(self.directory), hide_kvm]
-        self.pid = self._run([*enter, "libvirtd"])
+        self.pid = self._keeper.run([*enter, "libvirtd"])
         self._wait_for_answer(self.pid)
 
     def stop(self) -> None:
         """
         End libvirtd and all of its guests, and remove everything of theirs.
         """
-        if self._keeper is None:
-            return
         keeper, self._keeper, self.pid = self._keeper, None, None
-        assert keeper.stdin is not None and keeper.stdout is not None
-        keeper.stdin.close()
-        keeper.wait(30)
-        keeper.stdout.close()
+        if keeper is not None:
+            keeper.end()
 
     def kill(self) -> None:
         """
@@ -161,14 +154,11 @@ class PrivateLibvirt:
             raise LibvirtFailed(f"virsh {words[0]}: {done.stderr.strip()}")
         return done.stdout.strip()
 
-    def log_tail(self, lines: int = 20) -> str:
+    def log_tail(self) -> str:
         """
         @return: the last lines of what libvirtd logged.
         """
-        try:
-            return "\n".join((self.directory / "log").read_text().splitlines()[-lines:])
-        except OSError:
-            return ""
+        return "" if self._keeper is None else self._keeper.log_tail()
 
     def __enter__(self) -> PrivateLibvirt:
         try:
@@ -185,20 +175,10 @@ class PrivateLibvirt:
     def _socket(self) -> Path:
         return self.directory / "run/libvirt/libvirt-sock"
 
-    def _run(self, argv: list[str]) -> int:
-        keeper = self._keeper
-        assert keeper is not None and keeper.stdin is not None and keeper.stdout is not None
-        keeper.stdin.write(json.dumps(argv) + "\n")
-        keeper.stdin.flush()
-        answer = keeper.stdout.readline().strip()
-        if not answer.isdigit():
-            raise LibvirtFailed(answer or "the keeper of libvirtd has ended")
-        return int(answer)
-
     def _wait_for_answer(self, pid: int) -> None:
         deadline = time.monotonic() + self.START_TIMEOUT
         while not self._listening():
-            if not _alive(pid):
+            if not alive(pid):
                 raise LibvirtFailed(f"libvirtd ended at its start:\n{self.log_tail()}")
             if time.monotonic() > deadline:
                 raise LibvirtFailed(f"libvirtd does not answer:\n{self.log_tail()}")
@@ -215,17 +195,8 @@ class PrivateLibvirt:
 
     def _end(self, how: signal.Signals) -> None:
         pid, self.pid = self.pid, None
-        if pid is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            ended = os.pidfd_open(pid)
-            try:
-                signal.pidfd_send_signal(ended, how)
-                if not select.select([ended], [], [], 15)[0]:
-                    signal.pidfd_send_signal(ended, signal.SIGKILL)
-                    select.select([ended], [], [])
-            finally:
-                os.close(ended)
+        if pid is not None:
+            end(pid, how, patience=15)
 
 
 def _make_directory() -> Path:
@@ -257,24 +228,3 @@ def _qemu_user() -> int:
         return pwd.getpwnam("libvirt-qemu").pw_uid
     except KeyError:
         return 64055
-
-
-def _start_keeper(directory: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("keeper.py")), str(directory)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd="/",
-        start_new_session=True,  # A Ctrl-C is its owner's business.
-    )
-
-
-def _alive(pid: int) -> bool:
-    """
-    The keeper reaps at once, so a dead libvirtd is no zombie for long.
-    """
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
