@@ -1,0 +1,49 @@
+# What is missing on the machine is installed first; see demo/install.
+# Tests are narrowed down with: make test ARGS="--fast" or ARGS="tests.ajaxterm".
+
+PAGE := ajaxterm/page
+BIN := .venv/bin
+
+.PHONY: help demo test fast lint fmt install clean
+
+help:
+	@echo "make demo     a tiny guest's prompt in your browser (root; Ctrl-C ends it)"
+	@echo "make test     the whole suite, on real parts too (root)"
+	@echo "make fast     the fast tests alone"
+	@echo "make lint     ruff, mypy, import-linter, and the page's own"
+	@echo "make fmt      format the sources"
+	@echo "make install  put on the machine what these need, and nothing more"
+	@echo "make clean    remove what was built here, but not the demo's guest"
+
+demo:
+	@demo/install run
+	@exec $(BIN)/python -m demo
+
+test:
+	@demo/install test
+	@exec $(BIN)/python tests/run.py $(ARGS)
+
+fast:
+	@demo/install test
+	@exec $(BIN)/python tests/run.py --fast
+
+lint:
+	@demo/install test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	npm --prefix $(PAGE) run --if-present --silent lint
+
+fmt:
+	@demo/install test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+install:
+	@demo/install test
+
+clean:
+	rm -rf .venv .work .coverage* .mypy_cache .ruff_cache .import_linter_cache build dist
+	rm -rf *.egg-info _trial_temp* $(PAGE)/node_modules $(PAGE)/built twisted/plugins/dropin.cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
