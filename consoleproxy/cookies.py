@@ -1,0 +1,103 @@
+"""
+Cookies that name a grant, and that only the proxies can make.
+
+A cookie's value is C{NAME.SIGNATURE}, the signature being HMAC-SHA256 of the
+name under a key that all proxies share.  It is sent by browsers only below the
+path of its grant, so several consoles in one browser do not meet.
+"""
+
+from __future__ import annotations
+
+import os
+from base64 import urlsafe_b64encode
+from hmac import compare_digest, digest
+from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
+
+from twisted.web.http_headers import Headers
+
+KEY_LENGTH = 32
+"""Bytes of a key (RFC 2104, 3: at least as long as the hash)."""
+
+
+class BadKey(Exception):
+    """The file with the key can't be used; the sentence says why."""
+
+
+def load_key(path: Path) -> bytes:
+    """
+    Read the key that the proxies share; where there is no file, make one.
+
+    @raise BadKey:
+    """
+    try:
+        made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise BadKey(f"{path} can't be made: {error.strerror}") from None
+    else:
+        with open(made, "wb") as file:
+            file.write(os.urandom(KEY_LENGTH))
+    try:
+        if path.stat().st_mode & 0o077:
+            raise BadKey(f"{path} can be read by others; chmod 600 it")
+        key = path.read_bytes()
+    except OSError as error:
+        raise BadKey(f"{path} can't be read: {error.strerror}") from None
+    if len(key) < KEY_LENGTH:
+        raise BadKey(f"{path} holds fewer than {KEY_LENGTH} bytes; remove it to get a new one")
+    return key
+
+
+class Cookies:
+    """
+    Makes cookies, and reads its own.
+    """
+
+    NAME = "ajaxconsole"
+
+    def __init__(self, key: bytes, base_path: str = "/") -> None:
+        """
+        @param base_path: of the proxy's root, as the browser sees it; begins
+            and ends with a slash.
+        """
+        self._key = key
+        self._base_path = base_path
+
+    def make(self, grant: str, secure: bool) -> str:
+        """
+        @param secure: whether the browser came by TLS.
+        @return: a value for C{Set-Cookie}.  C{Lax}, not C{Strict}: that one is
+            withheld when the link was clicked on another site (tried).
+        """
+        parts = [
+            f"{self._name(secure)}={grant}.{self._sign(grant)}",
+            f"Path={self._base_path}console/{grant}/",
+            "HttpOnly",
+            "SameSite=Lax",
+        ]
+        if secure:
+            parts.append("Secure")
+        return "; ".join(parts)
+
+    def names_grant(self, headers: Headers, grant: str, secure: bool) -> bool:
+        """Whether a cookie of ours lets its bearer use that grant."""
+        good = f"{grant}.{self._sign(grant)}".encode("ascii")
+        for line in headers.getRawHeaders("Cookie", []):
+            try:
+                jar = SimpleCookie(line)
+            except CookieError:
+                continue
+            shown = jar.get(self._name(secure))
+            if shown is not None and compare_digest(good, shown.value.encode("utf-8", "replace")):
+                return True
+        return False
+
+    def _name(self, secure: bool) -> str:
+        # The prefix keeps plain HTTP from setting it (RFC 6265bis, 4.1.3.1).
+        return f"__Secure-{self.NAME}" if secure else self.NAME
+
+    def _sign(self, grant: str) -> str:
+        signature = digest(self._key, b"grant " + grant.encode("ascii"), "sha256")
+        return urlsafe_b64encode(signature).decode("ascii").rstrip("=")

@@ -1,0 +1,110 @@
+"""
+The proxy on the bus: it learns grants, and forgets them when told.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+
+from twisted.application.internet import TimerService
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from consolebus.ibus import BadArguments, Context, IConsoleBus
+from consoleproxy.grants import Grant, Grants, well_formed_name
+from consoleproxy.relay import Relay
+from consoleproxy.web import ProxyResource
+
+
+def _want(fits: bool, sentence: str) -> None:
+    if not fits:
+        raise BadArguments(sentence)
+
+
+def grant_from(words: dict[str, object]) -> Grant:
+    """
+    Read a grant as it comes over the bus.
+
+    @raise BadArguments: it is none.
+    """
+    texts = {}
+    for name in ("grant", "console", "digest", "host", "secret", "user"):
+        value = words.get(name)
+        _want(isinstance(value, str) and len(value) <= 255, f"{name} is a text")
+        texts[name] = str(value)
+    port = words.get("port")
+    _want(isinstance(port, int) and 0 < port < 65536, "port is a TCP port")
+    _want(well_formed_name(texts["grant"]), "grant is g and 16 hex digits")
+    _want(re.fullmatch("[0-9a-f]{64}", texts["digest"]) is not None, "digest is a SHA-256 in hex")
+    _want(re.fullmatch("[A-Za-z0-9_-]{20,100}", texts["secret"]) is not None, "secret is odd")
+    try:
+        ip_address(texts["host"])
+    except ValueError:
+        raise BadArguments("host is an IP address") from None
+    return Grant(
+        texts["grant"],
+        texts["console"],
+        texts["digest"],
+        texts["host"],
+        int(str(port)),
+        texts["secret"],
+        texts["user"],
+    )
+
+
+class ProxyService(Service):
+    """
+    @cvar SWEEP_EVERY: seconds.
+    """
+
+    SWEEP_EVERY = 5.0
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        bus: IConsoleBus,
+        grants: Grants,
+        relay: Relay,
+        resource: ProxyResource,
+    ) -> None:
+        self._bus = bus
+        self._grants = grants
+        self._relay = relay
+        self._resource = resource
+        self._sweeping = TimerService(self.SWEEP_EVERY, grants.sweep)
+        self._sweeping.clock = clock
+
+    def startService(self) -> None:
+        super().startService()
+        self._bus.listen(
+            "consoleproxy",
+            {"authorize_console": self.authorize_console, "revoke_grant": self.revoke_grant},
+        )
+        self._bus.when_connected(lambda: self._bus.fanout("compute", "announce", {}))
+        self._sweeping.startService()
+        self._bus.start().addErrback(lambda f: self._log.failure("while starting the bus", f))
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        await self._sweeping.stopService()
+        self._resource.cut_all()
+        await self._relay.close()
+        await self._bus.stop()
+
+    def authorize_console(self, context: Context, **words: object) -> None:
+        grant = grant_from(words)
+        self._grants.authorize(grant)
+        self._log.debug("Grant {grant} for {user}", grant=grant.name, user=grant.user)
+
+    def revoke_grant(self, context: Context, grant: str) -> None:
+        _want(isinstance(grant, str) and well_formed_name(grant), "grant is g and 16 hex digits")
+        self._grants.revoke(grant)
+        self._log.debug("Grant {grant} is over", grant=grant)

@@ -1,0 +1,121 @@
+"""
+C{twistd consoleproxy}: options become a proxy.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from twisted.application import strports
+from twisted.application.service import MultiService
+from twisted.python import usage
+
+from consolebus.connect import bus_from_url
+from consolebus.ibus import IConsoleBus
+from consoleproxy.cookies import KEY_LENGTH, BadKey, Cookies, load_key
+from consoleproxy.grants import Grants
+from consoleproxy.relay import Relay
+from consoleproxy.service import ProxyService
+from consoleproxy.web import ProxyResource
+from consolesettings.options import SettingsOptions
+from groundwork.manners import HostRule, OriginRule
+from groundwork.monotonic import MonotonicClock
+from groundwork.site import BoundedSite
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e9:
+        raise ValueError("more than 0 seconds are wanted")
+    return value
+
+
+_seconds.coerceDoc = "seconds"  # type: ignore[attr-defined]
+
+
+class ProxyOptions(SettingsOptions):
+    """
+    What a proxy needs to know; the all-in-one takes them too.
+    """
+
+    section = "consoleproxy"
+    optParameters = [
+        ["token-ttl", None, 600.0, "Seconds a URL lives unused.", _seconds],
+        ["cookie-key", None, None, "File with the key that all proxies share; made if missing."],
+        ["base-path", None, "/", "Path of this server's root as browsers see it."],
+    ]
+    repeatable = {
+        "allowed-host": "A name under which browsers reach this server",
+        "allowed-origin": "An origin whose pages may open consoles, such as https://horizon.example",
+    }
+
+    def postOptions(self) -> None:
+        if not re.fullmatch(r"/(?:[A-Za-z0-9._~-]+/)*", self["base-path"]):
+            raise usage.UsageError("--base-path begins and ends with a slash, such as /consoles/")
+
+
+class Options(ProxyOptions):
+    """
+    C{twistd consoleproxy}.
+    """
+
+    synopsis = "[options]"
+    longdesc = (
+        "Takes the console URLs that the API hands out: exchanges their token for a cookie and "
+        "carries the bytes between browsers and the consoles on the hosts."
+    )
+    optParameters = [
+        ["bus", "b", None, "URL of the bus: amqp://USER:PASSWORD@HOST:PORT/VHOST"],
+        ["listen", "l", "tcp:6083:interface=127.0.0.1", "Endpoint to listen on."],
+    ]
+
+    def postOptions(self) -> None:
+        super().postOptions()
+        if not self["bus"] or self["bus"].startswith("memory"):
+            raise usage.UsageError(
+                "--bus: a proxy of its own needs a broker, amqp://...; "
+                "for one host without one there is 'ajaxconsole up'"
+            )
+
+
+def make_proxy(
+    reactor: Any, options: ProxyOptions, bus: IConsoleBus
+) -> tuple[ProxyService, ProxyResource]:
+    """
+    Put a proxy together.
+
+    @raise BadKey: the cookie key can't be had.
+    """
+    clock = MonotonicClock(reactor)
+    key = load_key(Path(options["cookie-key"])) if options["cookie-key"] else os.urandom(KEY_LENGTH)
+    grants = Grants(clock, options["token-ttl"])
+    relay = Relay(reactor)
+    resource = ProxyResource(
+        reactor,
+        grants,
+        Cookies(key, options["base-path"]),
+        relay,
+        HostRule(options["allowed-host"]),
+        OriginRule(options["allowed-origin"]),
+    )
+    return ProxyService(reactor, bus, grants, relay, resource), resource
+
+
+def makeService(options: Options) -> MultiService:
+    """Called by C{twistd}."""
+    from twisted.internet import reactor
+
+    try:
+        bus = bus_from_url(options["bus"], reactor)
+        service, resource = make_proxy(reactor, options, bus)
+        listening = strports.service(options["listen"], BoundedSite(resource, reactor))
+    except (BadKey, ValueError) as error:
+        sys.exit(f"consoleproxy: {error}")
+    together = MultiService()
+    service.setServiceParent(together)
+    listening.setServiceParent(together)
+    return together
