@@ -179,7 +179,8 @@ class _Body(Protocol):
             self._request.finish()
         else:
             # Cut, not ended: the browser must see that something is missing.
-            self._request.channel.transport.abortConnection()
+            channel: Any = self._request.channel
+            channel.transport.abortConnection()
         self._ended.callback(None)
 
     def _browser_left(self, _: Failure) -> None:

@@ -230,7 +230,8 @@ class ProxyResource(Resource):
 
     def _failed(self, failure: Failure, request: Request) -> None:
         if request.startedWriting:
-            request.channel.transport.abortConnection()
+            channel: Any = request.channel
+            channel.transport.abortConnection()
         elif failure.check(BackendGone):
             say(request, "gone")
         elif failure.check(BackendSilent):
