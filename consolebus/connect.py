@@ -16,13 +16,30 @@ A URL holds a password, so no sentence here repeats any part of one.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote_to_bytes, urlsplit
+
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.ssl import (
+    Certificate,
+    optionsForClientTLS,
+    platformTrust,
+    trustRootFromCertificates,
+)
 
 from consolebus.ibus import IConsoleBus
 from consolebus.memory import MemoryBroker, MemoryBus
 from consolebus.station import OnRefused
+from groundwork.monotonic import MonotonicClock
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds for an attempt to connect to the broker."""
+
+_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n?", re.DOTALL)
 
 _PORTS = {"amqp": 5672, "amqps": 5671}
 
@@ -64,9 +81,16 @@ def bus_from_url(
     address = parse_amqp_url(url)
 
     # Only who speaks AMQP needs txAMQP.
-    from consolebus.amqp import amqp_bus
+    from consolebus.amqp import AmqpBus
+    from consolebus.link import Login
 
-    return amqp_bus(address, reactor, on_refused)
+    return AmqpBus(
+        MonotonicClock(reactor),
+        _endpoint(address, reactor),
+        Login(address.user, address.password, address.vhost),
+        on_refused,
+        where=f"the broker at {address.host}:{address.port}",
+    )
 
 
 def parse_amqp_url(url: str) -> BrokerAddress:
@@ -100,6 +124,32 @@ def parse_amqp_url(url: str) -> BrokerAddress:
         tls=parts.scheme == "amqps",
         ca=_ca(parts),
     )
+
+
+def _endpoint(address: BrokerAddress, reactor: Any) -> IStreamClientEndpoint:
+    endpoint = HostnameEndpoint(reactor, address.host, address.port, timeout=CONNECT_TIMEOUT)
+    if not address.tls:
+        return endpoint
+    trust = _trust(address.ca) if address.ca else platformTrust()
+    return wrapClientTLS(optionsForClientTLS(address.host, trust), endpoint)
+
+
+def _trust(path: str) -> Any:
+    """
+    The certificates in a PEM file, in place of the system's.
+    """
+    try:
+        pem = Path(path).read_bytes()
+    except OSError as problem:
+        raise ValueError(f"The file in the bus URL's ca= cannot be read: {problem}") from None
+    blocks = _CERTIFICATE.findall(pem)
+    try:
+        certificates = [Certificate.loadPEM(block) for block in blocks]
+    except Exception:
+        certificates = []
+    if not certificates:
+        raise ValueError("The file in the bus URL's ca= holds no PEM certificate")
+    return trustRootFromCertificates(certificates)
 
 
 def _vhost(parts: SplitResult) -> str:

@@ -146,6 +146,7 @@ class Station:
 
     def lost(self) -> None:
         self.connected = False
+        self._begun()
         for claiming in list(self._claiming):
             claiming.cancel()
         self._outbox.lost()
@@ -278,9 +279,9 @@ class Station:
         if alarm.active():
             alarm.cancel()
         self.connected = False
+        await self._carrier.stop()
         for claiming in list(self._claiming):
             claiming.cancel()
-        await self._carrier.stop()
 
     def _rest(self, at_once: bool = False) -> None:
         """
