@@ -69,7 +69,7 @@ export class Bar {
 
     const tryAgain = state.name === "ended";
     write(this._reconnect, tryAgain ? strings.tryAgain : strings.reconnectNow);
-    this._reconnect.hidden = !(tryAgain || state.deadline !== null);
+    this._reconnect.hidden = !(tryAgain || state.name === "reconnecting");
 
     const title = plain(state.title, 100);
     write(this._title, title);
@@ -109,8 +109,9 @@ export class Bar {
    * @param {State} state
    */
   tick(state) {
-    const left = state.deadline === null ? null : Math.max(1, Math.ceil((state.deadline - this._now()) / 1000));
-    write(this._delay, left === null ? "" : strings.inSeconds(left));
+    const left = state.deadline === null ? 0 : Math.max(1, Math.ceil((state.deadline - this._now()) / 1000));
+    const delay = left > 0 ? strings.inSeconds(left) : strings.atOnce;
+    write(this._delay, state.name === "reconnecting" ? delay : "");
   }
 
   /**

@@ -8,7 +8,7 @@
  *     attached   -> retrying           broken, silent, or ended with leave to retry
  *     attached   -> behind             the screen can't follow: 16 MiB wait for it
  *     behind     -> connecting         the screen has caught up
- *     retrying   -> connecting         the delay is over, or the user is impatient
+ *     retrying   -> connecting         the delay is over, the user impatient, or the network back
  *     any        -> ended              the server said so; only the user tries again
  *     ended      -> connecting         the user tries again
  *
@@ -43,7 +43,7 @@ const PUMP_AGAIN = 20;
  * A proxy that was just restarted refuses grants that it is yet to hear of, so
  * only refusals over so many milliseconds are believed.
  */
-const REFUSED_FOR = 20_000;
+const REFUSED_FOR = 10_000;
 /** Close codes after which trying again can't help, and what to call them. */
 const FINAL = new Map([
   [1000, "closed"],
@@ -192,9 +192,9 @@ export class Connection {
     return this._outbox.limit;
   }
 
-  /** The user says: now. */
+  /** The user says: now; or anew, if a try takes long. */
   reconnect() {
-    if (this._phase !== "retrying" && this._phase !== "ended") return;
+    if (this._phase === "attached" || this._phase === "behind") return;
     this._refusedSince = null;
     this._dial();
   }

@@ -16,6 +16,9 @@
 
 const encoder = new TextEncoder();
 
+/** White on deep blue, whatever the theme. */
+const NOTE_COLOURS = "\x1b[0;38;2;255;255;255;48;2;38;79;120m";
+
 /** Bytes parsed in one go; then the browser may draw. */
 const PIECE = 64 * 1024;
 
@@ -73,7 +76,7 @@ export class Feed {
    * @param {string} text
    */
   note(text) {
-    this.write(encoder.encode(`\x18\r\n\x1b[0;7m ${text} \x1b[0m\r\n`), true, () => {});
+    this.write(encoder.encode(`\x18\r\n${NOTE_COLOURS} ${text} \x1b[0m\r\n`), true, () => {});
   }
 
   /** Empties the screen and what was scrolled away, after what was written before. */

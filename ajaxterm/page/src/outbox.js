@@ -42,7 +42,7 @@ export class Outbox {
 
   /**
    * @param {number} most
-   * @returns {Uint8Array} the bytes to send next, from now on taken as sent
+   * @returns {Uint8Array<ArrayBuffer>} the bytes to send next, from now on taken as sent
    */
   take(most) {
     const start = this._next - this._first;

@@ -31,6 +31,7 @@ export const strings = {
   },
   /** @param {number} seconds */
   inSeconds: (seconds) => `in ${seconds} s`,
+  atOnce: "now …",
   reconnectNow: "Reconnect now",
   tryAgain: "Try again",
 
@@ -62,7 +63,7 @@ export const strings = {
   readOnly: "Read-only: what you type is not sent.",
   /** @param {number} limit in bytes */
   outboxFull: (limit) =>
-    `Not typed: ${numbers.format(limit / 1024)} KiB are still on their way to the guest. Wait, or paste less.`,
+    `Not typed: at most ${numbers.format(limit / 1024)} KiB may wait for the guest. Wait a moment, or paste less at once.`,
   ended: "The console has ended: what you type goes nowhere.",
   /** @param {number} count */
   held: (count) => `${counted(count, "byte", "bytes")} held`,

@@ -408,6 +408,17 @@ describe("reconnecting", () => {
     assert.equal(sockets.length, 2);
   });
 
+  test("the user can give up a try that takes long", () => {
+    const { socket, sockets, connection } = connecting();
+    socket().break();
+    connection.reconnect();
+
+    connection.reconnect();
+
+    assert.ok(sockets[1].closed);
+    assert.equal(sockets.length, 3);
+  });
+
   test("a silent server is given up", () => {
     const { socket, connection, clock } = connecting();
     socket().hello();
@@ -508,7 +519,7 @@ describe("ending", () => {
     assert.equal(connection.state.message, "restarting");
   });
 
-  test("a server that doesn't let us in is asked for 20 s, then believed", async () => {
+  test("a server that doesn't let us in is asked for 10 s, then believed", async () => {
     const { socket, connection, clock, around } = connecting();
     around.status = 403;
 
@@ -521,7 +532,7 @@ describe("ending", () => {
 
     assert.equal(connection.state.name, "ended");
     assert.equal(connection.state.reason, "refused");
-    assert.ok(clock.now() >= 20_000);
+    assert.ok(clock.now() >= 10_000);
   });
 
   test("a proxy that is down is never believed to refuse", async () => {

@@ -122,7 +122,7 @@ describe("a feed", () => {
   });
 
   test("shows a note even inside a sequence and a character that were cut", async () => {
-    write("one\x1b[3", true);
+    write("one\x1b]0;half a title", true);
     feed.note("5 bytes are gone");
     feed.write(bytes("☃").subarray(0, 2), true, () => {});
     feed.note("again");
