@@ -15,6 +15,7 @@ from twisted.internet.task import deferLater
 
 from ajaxterm.control import Control
 from ajaxterm.grants import Grants
+from ajaxterm.handed import HandedPort
 from ajaxterm.line import SocketLine
 from ajaxterm.scrollback import Scrollback
 from ajaxterm.session import End, Line, Session
@@ -90,7 +91,10 @@ class Terminal:
         reactor.addSystemEventTrigger("before", "shutdown", self._leave)
 
     def adopt(self, listening: socket.socket, factory: Any) -> None:
-        """Serve C{factory} on a socket that listens already; it is closed here."""
+        """Serve C{factory} on a socket that listens already; it is ours from now on."""
+        if listening.family == socket.AF_UNIX:
+            self._ports.append(HandedPort(self._reactor, listening, factory))
+            return
         port = self._reactor.adoptStreamPort(listening.fileno(), listening.family, factory)
         listening.close()
         self._ports.append(port)

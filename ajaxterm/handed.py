@@ -1,0 +1,70 @@
+"""
+Accepting connections on a unix socket that somebody else bound.
+
+C{reactor.adoptStreamPort} would do, but for a unix socket it opens the path to the
+whole world (C{chmod 666}) when it begins and unlinks it when it ends (Twisted
+26.10, C{unix.Port}).  The path is the agent's, in a directory where we may not even look.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+
+@implementer(IReadDescriptor)
+class HandedPort:
+    """
+    @cvar TURN: connections accepted in one turn of the reactor.
+    """
+
+    TURN = 16
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, listening: socket.socket, factory: Any) -> None:
+        """
+        @param listening: a unix socket that listens and does not block; it is
+            ours from now on.
+        """
+        self._reactor = reactor
+        self._listening = listening
+        self._factory = factory
+        factory.doStart()
+        reactor.addReader(self)
+
+    def stopListening(self) -> None:
+        """Accept no more; what was accepted goes on."""
+        if self._listening.fileno() >= 0:
+            self._reactor.removeReader(self)
+            self._listening.close()
+            self._factory.doStop()
+
+    def fileno(self) -> int:
+        return self._listening.fileno()
+
+    def logPrefix(self) -> str:
+        return "HandedPort"
+
+    def doRead(self) -> None:
+        for _ in range(self.TURN):
+            try:
+                accepted, _address = self._listening.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self._log.error("A connection can't be accepted: {why}", why=error)
+                return
+            with accepted:
+                accepted.setblocking(False)
+                self._reactor.adoptStreamConnection(
+                    accepted.fileno(), socket.AF_UNIX, self._factory
+                )
+
+    def connectionLost(self, reason: Failure) -> None:
+        self.stopListening()
