@@ -73,6 +73,7 @@ class Terminal:
         """
         self._reactor = reactor
         self._stop = stop
+        self._notice = notice
         self._ports: list[Any] = []
         clock = MonotonicClock(reactor)
         self.grants = Grants(clock)
@@ -102,6 +103,7 @@ class Terminal:
     def _ended(self, end: End) -> None:
         for port in self._ports:
             port.stopListening()
+        self._notice({"event": "ended", "reason": end.reason})
         self._reactor.callLater(LAST_WORDS, self._stop)
 
     def _leave(self) -> Deferred[None] | None:

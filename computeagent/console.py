@@ -173,7 +173,7 @@ class Console:
 
     def _terminal_told(self, words: Mapping[str, Any]) -> None:
         if words.get("event") == "ended":
-            self._reason = str(words.get("reason"))
+            self.close(str(words.get("reason")), "")
         self._told(self, words)
 
     def _terminal_ended(self, how: str) -> None:
@@ -189,6 +189,7 @@ class Console:
             self._socat = self._workshop.join(self._room, self.place.title, self._device)
         except OSError as error:
             self._log.error("{title} can't be joined: {why}", title=self.place.title, why=error)
+            self._joins += 1
             self._clock.callLater(self._delay(), self._join)
             return
         self._joined_at = self._clock.seconds()

@@ -1,0 +1,3 @@
+"""
+The command C{ajaxconsole}, and all daemons in one process over the embedded bus.
+"""
