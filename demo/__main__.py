@@ -105,9 +105,9 @@ class Demo:
 
     def _check(self) -> None:
         if self._keeper is not None and not alive(self._console):
-            raise DemoFailed(f"The console has ended; the end of its log:\n{self._keeper.log_tail()}")
+            raise DemoFailed(f"The console has ended. Its last words:\n{self._keeper.log_tail()}")
         if self._libvirt.pid is None or not alive(self._libvirt.pid):
-            raise DemoFailed(f"libvirtd has ended; the end of its log:\n{self._libvirt.log_tail()}")
+            raise DemoFailed(f"libvirtd has ended. Its last words:\n{self._libvirt.log_tail()}")
 
     def _wait_for(self, guest: Guest, status: str) -> None:
         deadline = time.monotonic() + self.TIMEOUT
@@ -123,7 +123,7 @@ class Demo:
                 seen = f"The API at {self._api} lists {listed}"
             if time.monotonic() > deadline:
                 assert self._keeper is not None
-                raise DemoFailed(f"{seen}. The end of the console's log:\n{self._keeper.log_tail()}")
+                raise DemoFailed(f"{seen}. The console's last words:\n{self._keeper.log_tail()}")
             time.sleep(0.05)
 
     def _open_console(self, guest: Guest) -> str:
@@ -153,7 +153,7 @@ class Demo:
 
 def main() -> int:
     if os.geteuid() != 0:
-        sys.stderr.write("The demo runs a libvirtd of its own, which only root may: sudo make demo\n")
+        sys.stderr.write("Only root may run the demo's own libvirtd: sudo make demo\n")
         return 1
     missing = [each for each in ("libvirtd", "virsh", "unshare") if shutil.which(each) is None]
     if missing:

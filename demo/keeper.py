@@ -18,8 +18,8 @@ import contextlib
 import ctypes
 import json
 import os
-import shutil
 import select
+import shutil
 import signal
 import subprocess
 import sys

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -138,13 +139,24 @@ def _suite(title: str, command: list[str], count: Callable[[str], Counts], limit
 
 
 def _pass_on(running: subprocess.Popen[bytes]) -> str:
+    """
+    Until its end, not that of its output: what it left running may hold that open.
+    """
     assert running.stdout is not None
     output = bytearray()
-    while piece := os.read(running.stdout.fileno(), 65536):
-        output += piece
-        sys.stdout.buffer.write(piece)
-        sys.stdout.buffer.flush()
-    return output.decode(errors="replace")
+    while True:
+        ended = running.poll() is not None
+        if select.select([running.stdout], [], [], 0 if ended else 0.2)[0]:
+            piece = os.read(running.stdout.fileno(), 65536)
+            output += piece
+            sys.stdout.buffer.write(piece)
+            sys.stdout.buffer.flush()
+            if piece:
+                continue
+            running.wait()
+            ended = True
+        if ended:
+            return output.decode(errors="replace")
 
 
 def _end(running: subprocess.Popen[bytes]) -> None:
