@@ -37,8 +37,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from consolebus.carrier import ICarrier, Parcel, Receiver
-from consolebus.link import Delivery, Link, LinkLost, Locked, Login
+from consolebus.carrier import CarrierLost, ICarrier, Parcel, Receiver
+from consolebus.link import Delivery, Link, Locked, Login
 from consolebus.station import OnRefused, Station
 
 EXCHANGE = "ajaxconsole"
@@ -188,9 +188,9 @@ class _AmqpCarrier:
         self._log.info("Connected to {where}", where=self._where)
 
     def _not_opened(self, failure: Failure, link: Link) -> None:
-        if failure.check(LinkLost) is None:
+        if failure.check(CarrierLost) is None:
             self._log.failure("Could not set up {where}", failure, where=self._where)
-        link.drop("it could not be set up")
+        link.drop(failure.getErrorMessage())
 
     def _refused(self, failure: Failure) -> None:
         """
@@ -260,7 +260,7 @@ class _AmqpCarrier:
 
     def _current(self) -> Link:
         if self._link is None:
-            raise LinkLost("there is no connection")
+            raise CarrierLost("there is no connection")
         return self._link
 
     def _told(self) -> Receiver:

@@ -46,6 +46,12 @@ class Parcel:
     call_id: str = ""
 
 
+class CarrierLost(Exception):
+    """
+    The connection is gone, or going.
+    """
+
+
 class ICarrier(Interface):
     """
     Brings parcels from one station to others.
@@ -66,13 +72,15 @@ class ICarrier(Interface):
         Take the requests for C{topic}, until the connection is lost.
 
         @return: whether they are ours; C{False} where another station has
-            them.  Fails only together with the connection.
+            them.
+        @raise CarrierLost: it fails only together with the connection.
         """
 
     def hear(topic: str) -> Deferred[None]:
         """
-        Take the fan-outs to C{topic}, until the connection is lost.  Fails
-        only together with the connection.
+        Take the fan-outs to C{topic}, until the connection is lost.
+
+        @raise CarrierLost: as L{claim}.
         """
 
     def send(parcel: Parcel, lifetime: float) -> None:

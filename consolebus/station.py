@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -17,7 +17,7 @@ from zope.interface import implementer
 
 from consolebus.answering import Methods
 from consolebus.calls import Calls
-from consolebus.carrier import HEARTBEAT, ICarrier, Parcel
+from consolebus.carrier import HEARTBEAT, CarrierLost, ICarrier, Parcel
 from consolebus.ibus import (
     BadArguments,
     BusAway,
@@ -73,6 +73,7 @@ class Station:
         self._running = 0
         self._started: Deferred[None] | None = None
         self._stopping = False
+        self._leaving: Deferred[None] | None = None
         self._idle: Deferred[None] | None = None
 
     # What a daemon asks of its bus.
@@ -84,7 +85,12 @@ class Station:
         return started
 
     def stop(self) -> Deferred[None]:
-        return Deferred.fromCoroutine(self._stop())
+        stopped: Deferred[None] = Deferred()
+        if self._leaving is None:
+            self._leaving = Deferred.fromCoroutine(self._stop())
+            self._leaving.addErrback(lambda failure: self._log.failure("while leaving", failure))
+        self._leaving.addCallback(lambda _: stopped.callback(None))
+        return stopped
 
     def serve(self, topic: str, methods: Mapping[str, Method]) -> None:
         _check_topic(topic)
@@ -224,7 +230,8 @@ class Station:
             topic=topic,
         )
         if self._on_refused is not None:
-            self._on_refused(topic)
+            with self._log.failuresHandled("while telling that a topic is refused"):
+                self._on_refused(topic)
 
     def _in_background(self, coroutine: Any) -> None:
         """
@@ -235,7 +242,7 @@ class Station:
 
         def ended(result: object) -> None:
             self._claiming.discard(running)
-            if isinstance(result, Failure) and self.connected:
+            if isinstance(result, Failure) and not result.check(CarrierLost, CancelledError):
                 self._log.failure("A topic could not be declared", result)
 
         running.addBoth(ended)
