@@ -33,6 +33,7 @@ export function openTerminal(place) {
   terminal.loadAddon(fit);
   terminal.attachCustomKeyEventHandler((event) => !leaves(event) && !copies(event, terminal));
   terminal.open(place);
+  keepInverse(terminal);
   terminal.textarea?.setAttribute("aria-label", strings.terminalLabel);
 
   prefersLight.addEventListener("change", () => {
@@ -62,6 +63,25 @@ export function textOf(terminal) {
     text += (line?.translateToString(!goesOn) ?? "") + (goesOn ? "" : "\n");
   }
   return text.trimEnd();
+}
+
+/**
+ * Inverse text in the default colours (a menu's chosen line) is taken by
+ * xterm.js 6.0 for text in its own background's colour, and its contrast
+ * mended to grey. Text that really is in its background's colour is meant to
+ * be hidden; so neither is to be mended. Private names: without them nothing
+ * is lost but looks.
+ *
+ * @param {Terminal} terminal
+ */
+function keepInverse(terminal) {
+  const rows = /** @type {any} */ (terminal)._core._renderService?._renderer?.value?._rowFactory;
+  const mend = rows?._applyMinimumContrast;
+  if (!mend) return;
+  rows._applyMinimumContrast = (/** @type {any[]} */ ...of) => {
+    const [, background, foreground] = of;
+    return background === foreground ? false : mend.apply(rows, of);
+  };
 }
 
 /**
