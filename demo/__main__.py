@@ -17,7 +17,6 @@ import shutil
 import signal
 import socket
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -25,7 +24,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from demo.guest import PASSWORD, USER, Guest, GuestFailed, build
-from demo.keeper import Keeper, KeeperFailed, alive, end
+from demo.keeper import Keeper, KeeperFailed, alive
 from demo.libvirtd import LibvirtFailed, PrivateLibvirt
 
 NAME = "demo"
@@ -77,21 +76,18 @@ class Demo:
 
     def end(self) -> None:
         """
-        The console first and politely, so that it ends its own children and clears
-        its own files away; then whatever is left.
+        The console first, so that nothing is lost under its feet.
         """
         try:
-            if self._console:
-                end(self._console, signal.SIGTERM, patience=10)
-        finally:
             if self._keeper is not None:
                 self._keeper.end()
+        finally:
             self._libvirt.stop()
 
     def _start_console(self) -> None:
         port = _free_port()
         self._api = f"http://127.0.0.1:{port}/v2.1"
-        self._keeper = Keeper(Path(tempfile.mkdtemp(prefix="ajaxconsole-demo-")))
+        self._keeper = Keeper("ajaxconsole-demo-")
         self._console = self._keeper.run(
             [
                 *(str(Path(sys.executable).with_name("ajaxconsole")), "up"),

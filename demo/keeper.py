@@ -6,10 +6,11 @@ see it die.  So a keeper stands between.  It is a subreaper, which every orphan
 among its descendants becomes a child of (prctl(2), C{PR_SET_CHILD_SUBREAPER}),
 and it holds the reading end of a pipe from its owner.
 
-Each line that comes through the pipe is a program's argv in JSON; the answer
-is a line with the program's pid, or with the reason in words.  At the pipe's end,
-however the owner came to his own, the keeper kills its children until there
-are none, removes its directory, and exits.
+It makes a directory for the programs and says its path in a line.  Then each line that
+comes through the pipe is a program's argv in JSON, and the answer is a line with the
+program's pid, or with the reason in words.  At the pipe's end, however the owner came
+to his own, the keeper ends its children until there are none, at first politely,
+removes the directory, and exits.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -38,19 +41,23 @@ class Keeper:
     """
     The owner's side.  The programs end with L{end}, or with the owner.
 
-    @ivar directory: the programs' own, which exists already; their output is its C{log}.
+    @ivar directory: for the programs, under C{/tmp}, open to all; their output is its C{log}.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    def __init__(self, name: str) -> None:
+        """
+        @param name: the beginning of the directory's name.
+        """
         self._keeping = subprocess.Popen(
-            [sys.executable, __file__, str(directory)],
+            [sys.executable, __file__, name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             cwd="/",
             start_new_session=True,  # A Ctrl-C is the owner's business.
         )
+        assert self._keeping.stdout is not None
+        self.directory = Path(self._keeping.stdout.readline().strip())
 
     def run(self, argv: list[str]) -> int:
         """
@@ -66,7 +73,7 @@ class Keeper:
 
     def end(self) -> None:
         """
-        Kill what still runs, and remove the directory.
+        End what still runs, and remove the directory; return when that is done.
         """
         assert self._keeping.stdin is not None and self._keeping.stdout is not None
         self._keeping.stdin.close()
@@ -106,22 +113,25 @@ def end(pid: int, how: signal.Signals, patience: float) -> None:
             os.close(process)
 
 
-def keep(directory: Path) -> None:
+def keep(name: str) -> None:
     """
     The keeper's side.
     """
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
     signal.signal(signal.SIGCHLD, _reap)
-    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ignored, signal.SIG_IGN)
+    directory = Path(tempfile.mkdtemp(prefix=name))
+    directory.chmod(0o755)
     try:
-        for line in sys.stdin:
-            with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(BrokenPipeError):
+            print(directory, flush=True)
+            for line in sys.stdin:
                 print(_run(json.loads(line), directory / "log"), flush=True)
     finally:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        _kill_children()
+        _end_children(patience=10)
         shutil.rmtree(directory, ignore_errors=True)
 
 
@@ -150,18 +160,28 @@ def _reap(_signal: int, _frame: object) -> None:
             pass
 
 
-def _kill_children() -> None:
+def _end_children(patience: float) -> None:
     """
-    A killed child's own children become ours, so this goes on until the kernel
+    An ended child's own children become ours, so this goes on until the kernel
     says that there is no child, dead or alive.
+
+    @param patience: seconds until whoever is still there is killed.
     """
+    asked: set[int] = set()
+    deadline = time.monotonic() + patience
     while True:
         for child in _children():
-            os.kill(child, signal.SIGKILL)
+            if time.monotonic() > deadline:
+                os.kill(child, signal.SIGKILL)
+            elif child not in asked:
+                asked.add(child)
+                os.kill(child, signal.SIGTERM)
         try:
-            os.waitpid(-1, 0)
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
         except ChildProcessError:
             return
+        time.sleep(0.02)
 
 
 def _children() -> list[int]:
@@ -177,4 +197,4 @@ def _children() -> list[int]:
 
 
 if __name__ == "__main__":
-    keep(Path(sys.argv[1]))
+    keep(sys.argv[1])

@@ -21,7 +21,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 
@@ -108,8 +107,9 @@ class PrivateLibvirt:
         @raise LibvirtFailed: with the end of its log.
         """
         if self._keeper is None:
-            self.directory = _make_directory()
-            self._keeper = Keeper(self.directory)
+            self._keeper = Keeper("ajaxconsole-libvirt-")
+            self.directory = self._keeper.directory
+            _furnish(self.directory)
         if self.pid is not None and alive(self.pid):
             return
         hide_kvm = "yes" if self._hide_kvm else "no"
@@ -199,12 +199,7 @@ class PrivateLibvirt:
             end(pid, how, patience=15)
 
 
-def _make_directory() -> Path:
-    """
-    QEMU's user must pass through it, so it lies under no home and is open.
-    """
-    own = Path(tempfile.mkdtemp(prefix="ajaxconsole-libvirt-"))
-    own.chmod(0o755)
+def _furnish(own: Path) -> None:
     for name in ("etc/libvirt", "var/lib/libvirt", "var/cache/libvirt", "var/log/libvirt"):
         (own / name).mkdir(parents=True)
     for name in ("run", "drivers", "shared"):
@@ -216,7 +211,6 @@ def _make_directory() -> Path:
     (own / "etc/libvirt/qemu.conf").write_text(_QEMU_CONF.format(user=f"+{user}"))
     for driver in Path("/usr/lib").glob("*/libvirt/connection-driver/libvirt_driver_qemu.so"):
         (own / "drivers" / driver.name).symlink_to(driver)
-    return own
 
 
 def _qemu_user() -> int:
