@@ -1,0 +1,119 @@
+"""
+Which consoles are open, and how many viewers are on them.
+
+Agents tell what happens, and are asked now and then what they have, since
+what happened while nobody listened is told to no one:
+
+    console_is  {"event": "opened" | "viewer_came" | "viewer_left" | "closed" | ...,
+                 "host", "console", "domain", "name", "device", "state", "viewer"?}
+
+Nothing is decided by it; it is shown to people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from consoleapi.directory import parse_host, parse_uuid
+from consolebus.ibus import BadArguments
+
+
+@dataclass(slots=True)
+class OpenConsole:
+    """
+    @ivar domain: the UUID of its guest.
+    @ivar viewers: their public names.
+    """
+
+    domain: str
+    viewers: set[str] = field(default_factory=set)
+
+
+class Attendance:
+    """
+    @cvar MOST_CONSOLES: remembered of one host; what is beyond is not counted.
+    @cvar MOST_VIEWERS: remembered of one console.
+    """
+
+    MOST_CONSOLES = 5000
+    MOST_VIEWERS = 1000
+
+    def __init__(self) -> None:
+        self._hosts: dict[str, dict[str, OpenConsole]] = {}
+        self._by_domain: dict[str, set[tuple[str, str]]] = {}
+
+    def console_is(
+        self, event: object, host: object, console: object, domain: object, viewer: object
+    ) -> None:
+        """
+        @raise BadArguments: it makes no sense.
+        """
+        where, name = parse_host(host), _name(console)
+        uuid = parse_uuid(domain) if isinstance(domain, str) else None
+        if uuid is None or not isinstance(event, str):
+            raise BadArguments("An event is a word about a console of a domain by UUID.")
+        if event == "closed":
+            self._close(where, name)
+            return
+        known = self._open(where, name, uuid)
+        if known is None or viewer is None:
+            return
+        if event == "viewer_left":
+            known.viewers.discard(_name(viewer))
+        elif event == "viewer_came" and len(known.viewers) < self.MOST_VIEWERS:
+            known.viewers.add(_name(viewer))
+
+    def host_has(self, host: str, consoles: Mapping[str, OpenConsole]) -> None:
+        """
+        Believe this instead of what was known of C{host}.
+        """
+        for name in list(self._hosts.get(host, ())):
+            self._close(host, name)
+        for name, console in consoles.items():
+            opened = self._open(host, name, console.domain)
+            if opened is not None:
+                opened.viewers.update(sorted(console.viewers)[: self.MOST_VIEWERS])
+
+    def forget_host(self, host: str) -> None:
+        self.host_has(host, {})
+
+    def is_busy(self, host: str) -> bool:
+        return host in self._hosts
+
+    def of(self, domain: str) -> tuple[int, int]:
+        """
+        @return: how many consoles of that guest are open, and how many viewers
+            are on them.
+        """
+        consoles = [self._hosts[host][name] for host, name in self._by_domain.get(domain, ())]
+        return len(consoles), sum(len(console.viewers) for console in consoles)
+
+    def _open(self, host: str, name: str, domain: str) -> OpenConsole | None:
+        consoles = self._hosts.get(host, {})
+        known = consoles.get(name)
+        if known is not None:
+            return known if known.domain == domain else None
+        if len(consoles) >= self.MOST_CONSOLES:
+            return None
+        opened = self._hosts.setdefault(host, consoles)[name] = OpenConsole(domain)
+        self._by_domain.setdefault(domain, set()).add((host, name))
+        return opened
+
+    def _close(self, host: str, name: str) -> None:
+        consoles = self._hosts.get(host, {})
+        closed = consoles.pop(name, None)
+        if closed is None:
+            return
+        if not consoles:
+            del self._hosts[host]
+        there = self._by_domain[closed.domain]
+        there.discard((host, name))
+        if not there:
+            del self._by_domain[closed.domain]
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= 100:
+        raise BadArguments("Consoles and viewers have names of 1 to 100 characters.")
+    return value

@@ -1,0 +1,174 @@
+"""
+Where the API hears of guests and consoles.
+
+    consoleapi  host_is, console_is        listened to
+    compute     announce()                 said to all, after every connection
+    compute.HOST  list_consoles, list_viewers   asked of a host that is new, and
+                                           of one with open consoles every 30 s
+
+For two seconds after a connection the answers to C{announce} are still coming
+in: who looks for a guest in vain waits for them that long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from consoleapi.attendance import Attendance, OpenConsole
+from consoleapi.directory import Directory, parse_uuid
+from consolebus.ibus import BusFailure, Context, IConsoleBus
+
+T = TypeVar("T")
+
+
+class Hearing:
+    """
+    @cvar SETTLING: seconds after a connection in which agents introduce
+        themselves.
+    @cvar ASK_AGAIN: seconds after which a host with open consoles is asked
+        what is open.
+    @cvar MOST_ASKED: hosts asked at a time; others are asked at their next
+        announcement.
+    @cvar MOST_VIEWED: consoles of a host whose viewers are asked for.
+    """
+
+    SETTLING = 2.0
+    ASK_AGAIN = 25.0
+    MOST_ASKED = 20
+    MOST_VIEWED = 200
+
+    _log = Logger()
+
+    def __init__(
+        self, clock: IReactorTime, bus: IConsoleBus, directory: Directory, attendance: Attendance
+    ) -> None:
+        self._clock = clock
+        self._bus = bus
+        self._directory = directory
+        self._attendance = attendance
+        self._settled = 0.0
+        self._waiting: set[Deferred[None]] = set()
+        self._asking: set[str] = set()
+        self._asked: dict[str, float] = {}
+
+    def start(self) -> None:
+        self._bus.listen("consoleapi", {"host_is": self.host_is, "console_is": self.console_is})
+        self._bus.when_connected(self._connected)
+
+    async def find(self, look: Callable[[], T]) -> T:
+        """
+        What C{look} finds; where that is nothing, but hosts are still
+        introducing themselves, what it finds later.
+        """
+        found = look()
+        while not found and (left := self._settled - self._clock.seconds()) > 0:
+            await self._news(left)
+            found = look()
+        return found
+
+    # What the bus tells.
+
+    def host_is(
+        self,
+        context: Context,
+        host: object,
+        domains: object,
+        address: object = "",
+        away: object = "",
+        **more: object,
+    ) -> None:
+        is_new = self._directory.host_is(host, away, domains)
+        for waiting in list(self._waiting):
+            if not waiting.called:
+                waiting.callback(None)
+        if isinstance(host, str) and (is_new or self._is_due(host)):
+            self._ask(host)
+
+    def console_is(
+        self,
+        context: Context,
+        event: object,
+        host: object,
+        console: object,
+        domain: object,
+        viewer: object = None,
+        **more: object,
+    ) -> None:
+        if self._directory.knows(host):
+            self._attendance.console_is(event, host, console, domain, viewer)
+
+    def _connected(self) -> None:
+        self._settled = self._clock.seconds() + self.SETTLING
+        self._bus.fanout("compute", "announce", {})
+
+    async def _news(self, most: float) -> None:
+        """
+        Wait for news, C{most} seconds at the most.
+        """
+        news: Deferred[None] = Deferred()
+        self._waiting.add(news)
+        news.addTimeout(most, self._clock)
+        try:
+            await news
+        except TimeoutError:
+            pass
+        finally:
+            self._waiting.discard(news)
+
+    # What is asked of hosts.
+
+    def _is_due(self, host: str) -> bool:
+        now = self._clock.seconds()
+        return self._attendance.is_busy(host) and now - self._asked.get(host, 0.0) > self.ASK_AGAIN
+
+    def _ask(self, host: str) -> None:
+        if host in self._asking or len(self._asking) >= self.MOST_ASKED:
+            return
+        self._asking.add(host)
+        if len(self._asked) > 2 * self._directory.MOST_HOSTS:
+            self._asked.clear()
+        self._asked[host] = self._clock.seconds()
+        asking = Deferred.fromCoroutine(self._ask_consoles(host))
+        asking.addErrback(
+            lambda failure: self._log.failure("while asking {host}", failure, host=host)
+        )
+        asking.addBoth(lambda _: self._asking.discard(host))
+
+    async def _ask_consoles(self, host: str) -> None:
+        topic = f"compute.{host}"
+        try:
+            consoles = _parse_consoles(await self._bus.call(topic, "list_consoles", {}))
+            for name in list(consoles)[: self.MOST_VIEWED]:
+                answer = await self._bus.call(topic, "list_viewers", {"console": name})
+                consoles[name].viewers = _parse_viewers(answer)
+        except BusFailure as failure:
+            # It has just gone, or is older than these questions.
+            self._log.debug("{host} does not tell: {why}", host=host, why=failure.message)
+        else:
+            self._attendance.host_has(host, consoles)
+
+
+def _parse_consoles(answer: Any) -> dict[str, OpenConsole]:
+    listed = answer.get("consoles") if isinstance(answer, dict) else None
+    consoles: dict[str, OpenConsole] = {}
+    for console in listed if isinstance(listed, list) else ():
+        name, domain = _words(console, "console"), parse_uuid(_words(console, "domain"))
+        if name and domain:
+            consoles[name] = OpenConsole(domain)
+    return consoles
+
+
+def _parse_viewers(answer: Any) -> set[str]:
+    listed = answer.get("viewers") if isinstance(answer, dict) else None
+    names = (_words(viewer, "name") for viewer in (listed if isinstance(listed, list) else ()))
+    return {name for name in names if name}
+
+
+def _words(record: Any, key: str) -> str:
+    value = record.get(key) if isinstance(record, dict) else None
+    return value if isinstance(value, str) and len(value) <= 100 else ""
