@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+import bcrypt
 import requests
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
@@ -479,3 +480,62 @@ def browser() -> Iterator[Any]:
             yield chromium
         finally:
             chromium.close()
+
+
+class Fleet:
+    """
+    Agent, proxy and API in processes of their own, over a real RabbitMQ.
+
+    @ivar settings: the file they share; the broker's password is in it, and not in
+        a command line.
+    @ivar api: the API, for the user C{ann}.
+    """
+
+    USER = "ann"
+
+    def __init__(self, case: Any, broker_url: str, libvirt: PrivateLibvirt | None = None) -> None:
+        directory = Path(tempfile.mkdtemp(prefix="ajaxconsole-fleet-"))
+        case.addCleanup(shutil.rmtree, directory, True)
+        self._case = case
+        self.password = known.add("password", f"ann's {os.urandom(8).hex()}")
+        hashed = bcrypt.hashpw(self.password.encode(), bcrypt.gensalt(4)).decode()
+        users = directory / "users.htpasswd"
+        users.write_text(f"{self.USER}:{hashed}\n")
+        self.proxy_port, self.api_port = free_port(), free_port()
+        self.host = f"fleet-{self.api_port}"
+        first = 22000 + 50 * (self.api_port % 100)
+        self.settings = directory / "settings.toml"
+        self.settings.write_text(f"""\
+[computeagent]
+bus = "{broker_url}"
+connect = "{(libvirt or shared_libvirt()).uri}"
+host = "{self.host}"
+address = "127.0.0.1"
+portrange = "{first}-{first + 49}"
+run = "{directory}/run"
+
+[consoleproxy]
+bus = "{broker_url}"
+listen = "tcp:{self.proxy_port}:interface=127.0.0.1"
+cookie-key = "{directory}/cookie-key"
+
+[consoleapi]
+bus = "{broker_url}"
+listen = "tcp:{self.api_port}:interface=127.0.0.1"
+proxy-url = "http://127.0.0.1:{self.proxy_port}/"
+users = "{users}"
+""")
+        self.settings.chmod(0o600)
+        self.api = Api(f"http://127.0.0.1:{self.api_port}/", (self.USER, self.password))
+        self.agent = self.start("computeagent")
+        self.proxy = self.start("consoleproxy")
+        self.consoleapi = self.start("consoleapi")
+        self.consoleapi.until(self.api.is_up, "the API answers")
+
+    def start(self, name: str) -> Daemon:
+        return Daemon(self._case, name, "--config", str(self.settings))
+
+    def until_active(self, guest: Guest) -> None:
+        self.consoleapi.until(
+            lambda: self.api.status(guest) == "ACTIVE", f"{guest.name} is known to run"
+        )

@@ -1,0 +1,159 @@
+"""
+What goes on when a part of it is killed with -9.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from demo.libvirtd import PrivateLibvirt
+from tests.rabbit import MISSING as NO_RABBIT
+from tests.rabbit import Rabbit
+from tests.real.known import known
+from tests.real.parts import MISSING, AllInOne, Fleet, Viewer, new_guest, until
+
+KILLS = 20
+LINES = 20_000
+
+
+class SocatTests(SynchronousTestCase):
+    """
+    The one between the guest and the terminal.
+    """
+
+    skip = MISSING
+
+    def test_killed_under_output(self) -> None:
+        """
+        Twenty times, while the guest writes lines: none is lost, none comes twice.
+        """
+        guest = new_guest(self, "socat1")
+        console = AllInOne(self)
+        console.until_active(guest)
+        viewer = Viewer(self, console.api.url(guest))
+        viewer.log_in(guest)
+        before = len(viewer.output)
+        viewer.type(
+            f"i=0; while [ $i -lt {LINES} ]; do echo \"line $i.\"; i=$((i+1)); done; echo d''one\r"
+        )
+        killed: list[int] = []
+        while len(killed) < KILLS:
+            seen = len(viewer.output)
+            viewer.until(lambda: len(viewer.output) > seen + 3000, "output flows")  # noqa: B023
+            [socat] = until(lambda: console.children("socat"), "a socat is there")
+            os.kill(socat, signal.SIGKILL)
+            killed.append(socat)
+            until(lambda: socat not in console.children("socat"), "it is dead")  # noqa: B023
+        self.assertNotIn(b"done", viewer.output[before:])
+        viewer.until_seen("done", before)
+
+        lines = viewer.output[before:].split(b"\r\n")
+        numbers = [line for line in lines if line.startswith(b"line ")]
+        self.assertEqual(numbers, [b"line %d." % n for n in range(LINES)])
+        self.assertEqual(len(set(killed)), KILLS)
+        self.assertIsNone(viewer.event("end"))
+
+
+class LibvirtdTests(SynchronousTestCase):
+    """
+    Dead and back.
+    """
+
+    skip = MISSING
+
+    def test_killed(self) -> None:
+        """
+        The open console goes on; a new one is refused with a sentence; when
+        libvirtd is back, all is as it was, and its events come again.
+        """
+        libvirt = PrivateLibvirt()
+        self.addCleanup(libvirt.stop)
+        libvirt.start()
+        guest = new_guest(self, "lost1", libvirt=libvirt)
+        console = AllInOne(self, connect=libvirt.uri)
+        console.until_active(guest)
+        viewer = Viewer(self, console.api.url(guest))
+        viewer.log_in(guest)
+        libvirt.kill()
+        at = len(viewer.output)
+        viewer.type("echo still-$((6*7))\r")
+        viewer.until_seen("still-42", at)
+        console.until(lambda: console.api.ask(guest.uuid).status_code == 503, "it is missed")
+        refused = console.api.ask(guest.uuid)
+        # Not even the death of its socat disturbs a console meanwhile.
+        [socat] = console.children("socat")
+        os.kill(socat, signal.SIGKILL)
+        at = len(viewer.output)
+        viewer.type("echo joined-$((6*7))\r")
+        viewer.until_seen("joined-42", at)
+        libvirt.start()
+        console.until(lambda: console.api.ask(guest.uuid).status_code == 200, "it is back")
+
+        self.assertIn("libvirt", refused.json()["serviceUnavailable"]["message"])
+        at = len(viewer.output)
+        viewer.type("echo again-$((6*7))\r")
+        viewer.until_seen("again-42", at)
+        guest.destroy()
+        self.assertEqual(viewer.until_closed(), 1000)
+        console.until(lambda: console.api.status(guest) == "SHUTOFF", "events come again")
+
+
+class BrokerTests(SynchronousTestCase):
+    """
+    A RabbitMQ dead and back.
+    """
+
+    skip = MISSING or NO_RABBIT
+
+    def test_killed(self) -> None:
+        """
+        The open console goes on; a new one is refused at once; when the broker
+        is back, all is as it was.
+        """
+        rabbit = Rabbit()
+        self.addCleanup(rabbit.stop)
+        rabbit.start()
+        guest = new_guest(self, "broker1")
+        fleet = Fleet(self, rabbit.url)
+        fleet.until_active(guest)
+        viewer = Viewer(self, fleet.api.url(guest))
+        viewer.log_in(guest)
+        rabbit.kill()
+        at = len(viewer.output)
+        viewer.type("echo still-$((6*7))\r")
+        viewer.until_seen("still-42", at)
+        until(lambda: fleet.api.ask(guest.uuid).status_code == 503, "it is missed")
+        refused = fleet.api.ask(guest.uuid)
+        rabbit.start()
+        until(lambda: fleet.api.ask(guest.uuid).status_code == 200, "it is back")
+
+        self.assertIn("bus", refused.json()["serviceUnavailable"]["message"])
+        at = len(viewer.output)
+        viewer.type("echo again-$((6*7))\r")
+        viewer.until_seen("again-42", at)
+        second = Viewer(self, fleet.api.url(guest))
+        second.type("echo both-$((6*7))\r")
+        viewer.until_seen("both-42", at)
+
+    def test_agent_away(self) -> None:
+        """
+        Without its agent, a host's guests can't be opened, and the answer says so.
+        """
+        rabbit = Rabbit()
+        self.addCleanup(rabbit.stop)
+        rabbit.start()
+        guest = new_guest(self, "agentless1")
+        fleet = Fleet(self, rabbit.url)
+        fleet.until_active(guest)
+        fleet.agent.stop()
+
+        refused = fleet.api.ask(guest.uuid)
+
+        self.assertEqual(refused.status_code, 503)
+        self.assertIn(f"agent on {fleet.host}", refused.text)
+        self.assertIn("password", known.kinds())
+        fleet.agent = fleet.start("computeagent")
+        until(lambda: fleet.api.ask(guest.uuid).status_code == 200, "it is back")
