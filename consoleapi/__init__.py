@@ -10,6 +10,7 @@ The HTTP API and the lobby: who is asked for a console, and hands out its URL.
   what is said   versions.py, schema.py, servers.py, namefilter.py, faults.py
                  openstack.py  C{/v2.1}, as OpenStack's clients know it
                  lobbypage.py  C{/} for browsers, and what its page fetches
+                 addresses.py  URLs as who asks can open them
                  root.py       which of the two answers
   as a whole     service.py, listening.py, tap.py
 

@@ -87,7 +87,15 @@ def fault_of(failure: BusFailure) -> Fault:
     """
     What a failure on the bus means to who asked over HTTP.
     """
+    message = _as_sentence(failure.message)
     for kind in type(failure).__mro__:
         if issubclass(kind, BusFailure) and kind in _STATUSES:
-            return Fault(_STATUSES[kind], failure.message)
-    return Fault(500, failure.message)
+            return Fault(_STATUSES[kind], message)
+    return Fault(500, message)
+
+
+def _as_sentence(text: str) -> str:
+    """
+    Agents say it in a few words, for a log as for people.
+    """
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")

@@ -21,7 +21,7 @@ from twisted.logger import Logger
 
 from consoleapi.attendance import Attendance, OpenConsole
 from consoleapi.directory import Directory, parse_uuid
-from consolebus.ibus import BusFailure, Context, IConsoleBus
+from consolebus.ibus import BusFailure, Context, IConsoleBus, Unavailable
 
 T = TypeVar("T")
 
@@ -64,11 +64,19 @@ class Hearing:
         """
         What C{look} finds; where that is nothing, but hosts are still
         introducing themselves, what it finds later.
+
+        @raise Unavailable: nothing is found, but there may be something: the
+            broker is away, so nobody would tell.
         """
         found = look()
         while not found and (left := self._settled - self._clock.seconds()) > 0:
             await self._news(left)
             found = look()
+        if not found and not self._bus.connected:
+            raise Unavailable(
+                "The message broker can't be reached now, so nothing is known of this; "
+                "try again in a moment."
+            )
         return found
 
     # What the bus tells.

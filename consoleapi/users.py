@@ -34,7 +34,7 @@ _MOST_COST = 15
 _MOST_PASSWORD = 72
 
 
-class BadUsersFile(Exception):
+class BadUsersFile(ValueError):
     """
     The file can't be used.
 
@@ -49,7 +49,9 @@ class BadUsersFile(Exception):
         self.why = why
 
     def __str__(self) -> str:
-        return f"{self.path}, line {self.line}: {self.why}" if self.line else f"{self.path} {self.why}"
+        return (
+            f"{self.path}, line {self.line}: {self.why}" if self.line else f"{self.path} {self.why}"
+        )
 
 
 def read_users(path: str) -> Mapping[str, bytes]:
