@@ -1,16 +1,17 @@
 """
-A WebSocket client for tests, joined to a server in memory.
+Clients for tests, HTTP's and the WebSocket's, joined to a site in memory.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import h11
 from twisted.internet.protocol import Protocol, connectionDone
-from twisted.internet.task import Clock
 from twisted.python.failure import Failure
-from twisted.test.iosim import FakeTransport, IOPump
 from twisted.web.resource import IResource
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import (
@@ -25,6 +26,7 @@ from wsproto.events import (
 )
 
 from groundwork.site import BoundedSite
+from tests.memorysocket import MemoryReactor
 
 
 class SocketClient(Protocol):
@@ -37,23 +39,24 @@ class SocketClient(Protocol):
     @ivar accepted: the subprotocol, C{""} for none; C{None} while not accepted.
     @ivar refused: the status of a refused handshake.
     @ivar closed: the close code.
+    @ivar answer_pings: whether it answers anything by itself.
     """
 
     transport: Any
 
     def __init__(
         self,
-        target: str,
-        headers: dict[str, str],
-        subprotocols: list[str],
+        target: str = "/ws",
+        headers: Mapping[str, str] | None = None,
+        subprotocols: Iterable[str] = (),
         host: str = "127.0.0.1",
     ) -> None:
         self._ws = WSConnection(ConnectionType.CLIENT)
         self._request = Request(
             host=host,
             target=target,
-            subprotocols=subprotocols,
-            extra_headers=[(k.encode(), v.encode()) for k, v in headers.items()],
+            subprotocols=list(subprotocols),
+            extra_headers=[(k.encode(), v.encode()) for k, v in (headers or {}).items()],
         )
         self.output = b""
         self.frames: list[bytes] = []
@@ -77,12 +80,25 @@ class SocketClient(Protocol):
             event = TextMessage(data=message if isinstance(message, str) else json.dumps(message))
         self.transport.write(self._ws.send(event))
 
+    def send_raw(self, frame: bytes) -> None:
+        """
+        Send what no library would.
+        """
+        self.transport.write(frame)
+
+    def close(self, code: int = 1000) -> None:
+        self.transport.write(self._ws.send(CloseConnection(code=code)))
+
     def attach(self, resume: str | None = None, offset: int | None = None) -> None:
         self.send({"do": "attach", "resume": resume, "offset": offset})
 
     def event(self, name: str) -> dict[str, Any]:
         """@return: the last event of that name."""
         return [event for event in self.events if event["event"] == name][-1]
+
+    def names(self) -> list[str]:
+        """@return: the names of all events, in their order."""
+        return [event["event"] for event in self.events]
 
     def dataReceived(self, data: bytes) -> None:
         self._ws.receive_data(data)
@@ -105,51 +121,99 @@ class SocketClient(Protocol):
                     self.transport.write(self._ws.send(event.response()))
             elif isinstance(event, CloseConnection):
                 self.closed = int(event.code)
-                if self._ws.state.name == "REMOTE_CLOSING":
+                if self.answer_pings and self._ws.state.name == "REMOTE_CLOSING":
                     self.transport.write(self._ws.send(event.response()))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.lost = True
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """
+    @ivar headers: by lower-case name; of repeated ones the last.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class _Asking(Protocol):
+    """
+    One request, and what comes back.
+    """
+
+    def __init__(self, asked: list[Any]) -> None:
+        self._http = h11.Connection(h11.CLIENT)
+        self._asked = asked
+        self._body = b""
+        self._head: h11.Response | None = None
+        self.answer: Answer | None = None
+
+    def connectionMade(self) -> None:
+        assert self.transport is not None
+        for event in self._asked:
+            self.transport.write(self._http.send(event) or b"")
+
+    def dataReceived(self, data: bytes) -> None:
+        self._take(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._take(b"")
+
+    def _take(self, data: bytes) -> None:
+        self._http.receive_data(data)
+        while self.answer is None:
+            event = self._http.next_event()
+            if isinstance(event, h11.Response):
+                self._head = event
+            elif isinstance(event, h11.Data):
+                self._body += bytes(event.data)
+            elif isinstance(event, h11.EndOfMessage) and self._head is not None:
+                headers = {k.decode(): v.decode() for k, v in self._head.headers}
+                self.answer = Answer(self._head.status_code, headers, self._body)
+            else:
+                return
+
+
 class Wire:
     """
-    Joins clients to the site of a resource, and moves bytes when told.
+    Joins clients to the site of a resource.
+
+    @ivar clock: time, and the reactor beneath; see L{MemoryReactor}.
     """
 
-    def __init__(self, resource: IResource) -> None:
-        self.clock = Clock()
+    def __init__(self, resource: IResource, clock: MemoryReactor | None = None) -> None:
+        self.clock = clock or MemoryReactor()
         self.site = BoundedSite(resource, self.clock)
-        self._pumps: list[IOPump] = []
 
-    def connect(self, client: Protocol) -> IOPump:
-        server = self.site.buildProtocol(None)
-        client_io = FakeTransport(client, isServer=False)
-        server_io = FakeTransport(server, isServer=True)
-        # The web server looks for these.
-        pump = IOPump(_Holder(client_io), _Holder(server_io), client_io, server_io, False)
-        server.makeConnection(server_io)
-        client.makeConnection(client_io)
-        self._pumps.append(pump)
-        self.flush()
-        return pump
+    def connect(self, client: Protocol, room: int = 1 << 16) -> None:
+        """
+        @param room: as of L{MemoryReactor.connect}.
+        """
+        self.clock.connect(self.site.buildProtocol(None), client, room)
 
     def flush(self) -> None:
         """Move bytes until nothing moves any more."""
-        for _ in range(10_000):
-            if not any([pump.pump(advanceClock=False) for pump in self._pumps]):
-                return
-        raise AssertionError("the wire never comes to rest")
+        self.clock.flush()
 
-
-class _Holder:
-    """IOPump speaks to the protocol its transport has now, which may change."""
-
-    def __init__(self, transport: FakeTransport) -> None:
-        self._transport = transport
-
-    def dataReceived(self, data: bytes) -> None:
-        self._transport.protocol.dataReceived(data)
-
-    def connectionLost(self, reason: Failure) -> None:
-        self._transport.protocol.connectionLost(reason)
+    def ask(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> Answer:
+        """
+        Ask for something, and wait for the whole answer.
+        """
+        said = {"Host": "127.0.0.1", **(headers or {})}
+        if body:
+            said["Content-Length"] = str(len(body))
+        request = h11.Request(method=method, target=target, headers=list(said.items()))
+        asked = [request, *([h11.Data(data=body)] if body else []), h11.EndOfMessage()]
+        asking = _Asking(asked)
+        self.connect(asking)
+        assert asking.answer is not None, "no answer came"
+        return asking.answer
