@@ -38,7 +38,8 @@ from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 
 from ajaxterm.grants import Grant, Grants, TooManyGrants
-from ajaxterm.session import End, Event, Session
+from ajaxterm.session import Session
+from ajaxterm.viewer import End, Event
 
 LONGEST = 1 << 16
 MOST_OUTPUT = 32 * 1024

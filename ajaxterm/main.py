@@ -27,7 +27,7 @@ from twisted.python import usage
 from ajaxterm.command import CommandLine
 from ajaxterm.grants import Grant, digest_of
 from ajaxterm.serve import Terminal, Terms, serve_guest
-from ajaxterm.session import End
+from ajaxterm.viewer import End
 from ajaxterm.web import NoPage, OwnDoor, Page, ProxyDoor
 
 FOREVER = 1e9

@@ -18,7 +18,8 @@ from ajaxterm.grants import Grants
 from ajaxterm.handed import HandedPort
 from ajaxterm.line import SocketLine
 from ajaxterm.scrollback import Scrollback
-from ajaxterm.session import End, Line, Session
+from ajaxterm.session import Line, Session
+from ajaxterm.viewer import End
 from ajaxterm.web import Door, Page, TerminalResource
 from groundwork.monotonic import MonotonicClock
 from groundwork.site import BoundedSite

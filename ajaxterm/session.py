@@ -20,55 +20,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from hmac import compare_digest
 from secrets import token_urlsafe
-from typing import Any, Protocol
+from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from ajaxterm.grants import Grant, Grants
 from ajaxterm.scrollback import Scrollback
-
-Event = dict[str, Any]
-
-
-class TooManyViewers(Exception):
-    """The console has as many viewers as it may have."""
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """
-    Why a viewer's connection ends, for people and for programs.
-
-    @ivar reason: one word: C{idle}, C{closed}, C{line-ended}, C{revoked}, C{leaving}.
-    @ivar message: a sentence.
-    @ivar code: the WebSocket close code (docs/protocol.md).
-    @ivar retry: whether connecting again can help.
-    """
-
-    reason: str
-    message: str
-    code: int
-    retry: bool = False
-
-
-class Viewer(Protocol):
-    """What a session asks of a viewer's skin."""
-
-    def output_ready(self) -> None:
-        """There is output again; L{Session.take} it when it can be written."""
-
-    def event(self, event: Event) -> None:
-        """Tell the viewer."""
-
-    def hold_input(self, held: bool) -> None:
-        """The line is full: read no more from the viewer until released."""
-
-    def ended(self, end: End) -> None:
-        """Say goodbye and close; the seat is gone already."""
+from ajaxterm.viewer import End, Event, Seat, Taken, TooManyViewers, Viewer
 
 
 class Line(Protocol):
@@ -81,41 +42,6 @@ class Line(Protocol):
 
     def resize(self, rows: int, columns: int) -> None:
         """Set the terminal's size."""
-
-
-@dataclass(slots=True, eq=False)
-class Seat:
-    """
-    One viewer's place.
-
-    @ivar name: public, unique within the console.
-    @ivar key: private; whoever shows it, under the same grant, gets this seat.
-    @ivar viewer: the skin, or C{None} while its connection is gone.
-    @ivar position: the offset of the next byte this viewer gets.
-    @ivar counted: bytes of input taken from it, all connections together.
-    """
-
-    name: str
-    key: str
-    grant: Grant
-    viewer: Viewer | None
-    position: int
-    counted: int = 0
-    waiting: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """
-    What L{Session.take} gives.
-
-    @ivar missed: bytes before C{output} which the ring no longer had.
-    @ivar offset: of the first byte of C{output}.
-    """
-
-    missed: int
-    offset: int
-    output: bytes
 
 
 class Session:

@@ -13,7 +13,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from ajaxterm.characters import unfinished
 from ajaxterm.frames import WebSocket
 from ajaxterm.grants import Grant
-from ajaxterm.session import End, Event, Seat, Session, TooManyViewers
+from ajaxterm.session import Session
+from ajaxterm.viewer import End, Event, Seat, TooManyViewers
 
 
 class ViewerPlain:

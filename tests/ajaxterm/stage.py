@@ -10,7 +10,8 @@ from typing import Any
 from ajaxterm.frames import PLAIN, V1
 from ajaxterm.grants import Grant, Grants, Mode, digest_of
 from ajaxterm.scrollback import Scrollback
-from ajaxterm.session import End, Event, Session
+from ajaxterm.session import Session
+from ajaxterm.viewer import End, Event
 from ajaxterm.web import Door, Page, ProxyDoor, TerminalResource
 from tests.memorysocket import MemoryReactor
 from tests.websocket import Answer, SocketClient, Wire
