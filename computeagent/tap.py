@@ -14,7 +14,7 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
-from twisted.logger import Logger
+from twisted.logger import InvalidLogLevelError, Logger, LogLevel
 from twisted.python import usage
 
 from computeagent.agent import Agent
@@ -51,6 +51,15 @@ def bind_address(text: str) -> str:
     return text
 
 
+def log_level(text: str) -> str:
+    """Coerce the name of a level of C{twisted.logger}."""
+    try:
+        return str(LogLevel.levelWithName(text).name)
+    except InvalidLogLevelError:
+        raise ValueError(f"there is no level {text}") from None
+
+
+log_level.coerceDoc = "debug, info, warn, error or critical"  # type: ignore[attr-defined]
 port_range.coerceDoc = "FIRST-LAST"  # type: ignore[attr-defined]
 seconds.coerceDoc = "seconds"  # type: ignore[attr-defined]
 bind_address.coerceDoc = "one IP address of this host"  # type: ignore[attr-defined]
@@ -71,6 +80,7 @@ class AgentOptions(SettingsOptions):
         ["token-ttl", None, 600.0, "Seconds a URL lives unused.", seconds],
         ["child-user", None, None, "Who socat and ajaxterm run as (nobody, if the agent is root)."],
         ["run", None, None, "Runtime directory (/run/ajaxconsole/HOST)."],
+        ["terminal-log-level", None, "info", "Of what the terminals log.", log_level],
     ]
 
     def postOptions(self) -> None:
@@ -146,6 +156,7 @@ def make_agent(reactor: Any, options: AgentOptions, bus: IConsoleBus) -> AgentSe
         options["portrange"],
         options["idle-timeout"],
         options["child-user"],
+        options["terminal-log-level"],
     )
     rooms = Rooms(Path(options["run"]))
     try:
@@ -179,7 +190,7 @@ def makeService(options: Options) -> AgentService:
             "Another agent answers as {topic} on this bus: give this one another --host",
             topic=topic,
         )
-        reactor.stop()  # type: ignore[attr-defined]
+        reactor.stop()
 
     try:
         bus = bus_from_url(options["bus"], reactor, refused)

@@ -38,6 +38,9 @@ for each in /etc /var/lib /var/cache /var/log; do
     mount --bind "$own$each/libvirt" "$each/libvirt"
 done
 mount --bind "$own/run" /run
+for each in passwd group; do
+    if [ -e "$own/etc/$each" ]; then mount --bind "$own/etc/$each" "/etc/$each"; fi
+done
 umount --recursive --lazy /sys/fs/cgroup 2>/dev/null || true
 if [ "$hide_kvm" = yes ] && [ -e /dev/kvm ]; then mount --bind "$own/no-kvm" /dev/kvm; fi
 unset LISTEN_FDS LISTEN_PID NOTIFY_SOCKET
@@ -62,6 +65,14 @@ remember_owner = 0
 security_driver = "none"
 namespaces = []
 stdio_handler = "file"
+"""
+
+
+_QEMU_USER = "libvirt-qemu"
+_QEMU_USER_NUMBER = 64055
+"""
+Debian's, made by libvirt-daemon-system, and the number that Debian keeps for it
+(base-passwd, README).
 """
 
 
@@ -206,6 +217,9 @@ def _furnish(own: Path) -> None:
         (own / name).mkdir()
     (own / "no-kvm").touch(0)
     user = _qemu_user()
+    if user is None:
+        user = _QEMU_USER_NUMBER
+        _add_account(own, user)
     shutil.chown(own / "shared", user)
     (own / "etc/libvirt/libvirtd.conf").write_text(_LIBVIRTD_CONF)
     (own / "etc/libvirt/qemu.conf").write_text(_QEMU_CONF.format(user=f"+{user}"))
@@ -213,12 +227,19 @@ def _furnish(own: Path) -> None:
         (own / "drivers" / driver.name).symlink_to(driver)
 
 
-def _qemu_user() -> int:
-    """
-    Debian's C{libvirt-qemu}, or, where no system libvirt ever made that account,
-    the number that Debian keeps for it.
-    """
+def _qemu_user() -> int | None:
     try:
-        return pwd.getpwnam("libvirt-qemu").pw_uid
+        return pwd.getpwnam(_QEMU_USER).pw_uid
     except KeyError:
-        return 64055
+        return None
+
+
+def _add_account(own: Path, number: int) -> None:
+    """
+    Have libvirtd, and nobody else, see QEMU's account, without which it does not start.
+    """
+    for name, line in (
+        ("passwd", f"{_QEMU_USER}:x:{number}:{number}::/nonexistent:/usr/sbin/nologin\n"),
+        ("group", f"{_QEMU_USER}:x:{number}:\n"),
+    ):
+        (own / "etc" / name).write_text(Path("/etc", name).read_text() + line)

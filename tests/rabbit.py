@@ -42,11 +42,13 @@ class Rabbit:
     @ivar log: the broker's log.
     """
 
-    def __init__(self, patience: float = 120.0) -> None:
+    def __init__(self, patience: float = 120.0, password: str = "guest") -> None:
         """
         @param patience: seconds that a start may take.
+        @param password: of the user C{guest}; letters and digits.
         """
         self._patience = patience
+        self._password = password
         self._folder = Path(tempfile.mkdtemp(prefix="rabbit-"))
         self.port, self._dist_port, self._epmd_port = _free_ports(3)
         self._name = f"rabbit-{os.getpid()}-{self.port}@localhost"
@@ -57,7 +59,7 @@ class Rabbit:
 
     @property
     def url(self) -> str:
-        return f"amqp://guest:guest@127.0.0.1:{self.port}/"
+        return f"amqp://guest:{self._password}@127.0.0.1:{self.port}/"
 
     @property
     def pid(self) -> int:
@@ -132,7 +134,8 @@ class Rabbit:
             (self._folder / name).mkdir(parents=True, exist_ok=True)
         # Erlang terms load faster than the newer format of RabbitMQ's own.
         (self._folder / "advanced.config").write_text(
-            "[{rabbit, [{log, [{console, [{enabled, false}]}]}]}].\n"
+            "[{rabbit, [{log, [{console, [{enabled, false}]}]},"
+            f' {{default_pass, <<"{self._password}">>}}]}}].\n'
         )
         (self._folder / "enabled_plugins").write_text("[].\n")
         (self._folder / "rabbitmq-env.conf").write_text("")

@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -118,6 +118,26 @@ def children_of(pid: int) -> list[int]:
         found += children
         wanted += children
     return found
+
+
+def listening_ports(pids: Iterable[int]) -> list[int]:
+    """
+    @return: the TCP ports on which these processes listen.
+    """
+    rows = Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]
+    sockets = {
+        f"socket:[{words[9]}]": int(words[1].rpartition(":")[2], 16)
+        for words in map(str.split, rows)
+        if words[3] == "0A"
+    }
+    ports = set()
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            for entry in os.scandir(f"/proc/{pid}/fd"):
+                port = sockets.get(os.readlink(entry.path))
+                if port is not None:
+                    ports.add(port)
+    return sorted(ports)
 
 
 def command_of(pid: int) -> list[str]:
@@ -354,7 +374,10 @@ class Viewer:
     @ivar closed: the close code, once it is.
     """
 
-    def __init__(self, case: Any, url: str) -> None:
+    def __init__(self, case: Any, url: str, resume: str | None = None) -> None:
+        """
+        @param resume: a key to try, which nobody gave us.
+        """
         exchanged = exchange(url)
         assert exchanged.status_code == 303, f"{exchanged.status_code} {exchanged.text}"
         parts = urlsplit(url)
@@ -378,7 +401,7 @@ class Viewer:
         self.events: list[dict[str, Any]] = []
         self.closed: int | None = None
         case.addCleanup(self.close)
-        self._ws.send(json.dumps({"do": "attach", "resume": None, "offset": None}))
+        self._ws.send(json.dumps({"do": "attach", "resume": resume, "offset": None}))
         self.until(lambda: self.event("hello"), "it is greeted")
         known.add("resume key", self.hello["resume"])
 
@@ -493,7 +516,13 @@ class Fleet:
 
     USER = "ann"
 
-    def __init__(self, case: Any, broker_url: str, libvirt: PrivateLibvirt | None = None) -> None:
+    def __init__(
+        self,
+        case: Any,
+        broker_url: str,
+        libvirt: PrivateLibvirt | None = None,
+        agent_log_level: str = "info",
+    ) -> None:
         directory = Path(tempfile.mkdtemp(prefix="ajaxconsole-fleet-"))
         case.addCleanup(shutil.rmtree, directory, True)
         self._case = case
@@ -513,6 +542,7 @@ host = "{self.host}"
 address = "127.0.0.1"
 portrange = "{first}-{first + 49}"
 run = "{directory}/run"
+terminal-log-level = "{agent_log_level}"
 
 [consoleproxy]
 bus = "{broker_url}"

@@ -63,7 +63,7 @@ class Page:
         self.type(f"{USER}\n")
         self.until_seen("Password:")
         self.type(f"{PASSWORD}\n")
-        self.until_seen("# $")
+        self.until_seen("# ?$")
 
 
 class BrowserTests(SynchronousTestCase):
@@ -132,7 +132,7 @@ class BrowserTests(SynchronousTestCase):
         first.open(self.console.api.url(self.guest))
         second.open(self.console.api.url(self.guest))
         first.log_in()
-        second.until_seen("# $")
+        second.until_seen("# ?$")
         first.type("echo first-$((1+1))\n")
         second.until_seen("^first-2$")
         second.type("echo second-$((1+1))\n")
@@ -141,8 +141,8 @@ class BrowserTests(SynchronousTestCase):
         def same(page: Page) -> str:
             return re.sub(r"\s+$", "", page.text())
 
-        first.until_seen("^second-2\n.*# $")
-        second.until_seen("^second-2\n.*# $")
+        first.until_seen("^second-2\n.*# ?$")
+        second.until_seen("^second-2\n.*# ?$")
         self.assertEqual(same(first), same(second))
         self.assertEqual(first.tab.evaluate("window.ajaxterm.state().viewers.length"), 2)
         self.assertEqual(len(self.console.children("socat")), 1)

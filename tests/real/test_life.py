@@ -14,6 +14,7 @@ from tests.real.parts import (
     Viewer,
     children_of,
     exchange,
+    listening_ports,
     new_guest,
 )
 
@@ -104,21 +105,4 @@ def listening(console: AllInOne) -> list[int]:
     """
     @return: the TCP ports on which the daemon or a child of it listens.
     """
-    inodes = {}
-    with open("/proc/net/tcp", encoding="ascii") as table:
-        for row in table.read().splitlines()[1:]:
-            words = row.split()
-            if words[3] == "0A":
-                inodes[f"socket:[{words[9]}]"] = int(words[1].rpartition(":")[2], 16)
-    import os
-
-    ports = set()
-    for pid in (console.pid, *children_of(console.pid)):
-        try:
-            for descriptor in os.listdir(f"/proc/{pid}/fd"):
-                target = os.readlink(f"/proc/{pid}/fd/{descriptor}")
-                if target in inodes:
-                    ports.add(inodes[target])
-        except OSError:
-            continue
-    return sorted(ports)
+    return listening_ports([console.pid, *children_of(console.pid)])
