@@ -131,6 +131,7 @@ class WebSocket(TwistedProtocol):
         self._unanswered = 0
         self._queued = 0
         self._closing = False
+        self._gone = False
         self._next_ping: IDelayedCall | None = None
         self._cut: IDelayedCall | None = None
 
@@ -158,7 +159,7 @@ class WebSocket(TwistedProtocol):
         if self._closing:
             return
         self._closing = True
-        self._listener.lost()
+        self._lose()
         if self._framing.state in (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING):
             reason = reason.encode()[:120].decode("utf-8", "ignore")
             self.transport.write(self._framing.send(CloseConnection(code=code, reason=reason)))
@@ -212,9 +213,8 @@ class WebSocket(TwistedProtocol):
         for call in (self._next_ping, self._cut):
             if call is not None and call.active():
                 call.cancel()
-        if not self._closing:
-            self._closing = True
-            self._listener.lost()
+        self._closing = True
+        self._lose()
 
     # Within.
 
@@ -239,7 +239,7 @@ class WebSocket(TwistedProtocol):
         if self._framing.state is ConnectionState.REMOTE_CLOSING:
             if not self._closing:
                 self._closing = True
-                self._listener.lost()
+                self._lose()
                 self.transport.unregisterProducer()
             self.transport.write(self._framing.send(event.response()))
         self.transport.loseConnection()
@@ -264,7 +264,12 @@ class WebSocket(TwistedProtocol):
             self._abort()
 
     def _abort(self) -> None:
-        if not self._closing:
-            self._closing = True
-            self._listener.lost()
+        # The listener hears of it by connectionLost(), a turn later: it may be
+        # in the middle of sending the same to many.
+        self._closing = True
         self.transport.abortConnection()
+
+    def _lose(self) -> None:
+        if not self._gone:
+            self._gone = True
+            self._listener.lost()

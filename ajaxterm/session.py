@@ -97,7 +97,8 @@ class Session:
     def output(self, output: bytes) -> None:
         """The line has sent C{output}."""
         self.scrollback.append(output)
-        for seat in self._present.values():
+        # A copy: who is told may leave at once, if the ring has overtaken it.
+        for seat in list(self._present.values()):
             if seat.waiting and seat.viewer is not None:
                 seat.waiting = False
                 seat.viewer.output_ready()
@@ -105,7 +106,7 @@ class Session:
     def hold_input(self, held: bool) -> None:
         """The line can take no more input for now, or can again."""
         self._held = held
-        for seat in self._present.values():
+        for seat in list(self._present.values()):
             if seat.viewer is not None:
                 seat.viewer.hold_input(held)
 
@@ -310,7 +311,7 @@ class Session:
         self.finish(End("idle", "Nobody used this console for a while, so it was closed.", 1000))
 
     def _tell_all(self, event: Event) -> None:
-        for seat in self._present.values():
+        for seat in list(self._present.values()):
             if seat.viewer is not None:
                 seat.viewer.event(event)
 

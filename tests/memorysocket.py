@@ -10,7 +10,7 @@ for the kernel's, with a kernel's finite room.
 from __future__ import annotations
 
 import socket
-from errno import EPIPE, EWOULDBLOCK
+from errno import ECONNRESET, EPIPE, EWOULDBLOCK
 from typing import Any
 
 from twisted.internet.address import IPv4Address
@@ -69,7 +69,7 @@ class MemorySocket:
 
     def recv(self, most: int) -> bytes:
         if self._reset:
-            raise ConnectionResetError()
+            raise ConnectionResetError(ECONNRESET, "the peer has cut the connection")
         if not self._waiting and not self._ended:
             raise BlockingIOError(EWOULDBLOCK, "nothing is here")
         received = bytes(self._waiting[:most])
@@ -106,6 +106,11 @@ class MemoryConnection(Connection):
         self.end = end
         self.connected = 1
         self.startReading()
+
+    @property
+    def queued(self) -> int:
+        """Bytes which were written and have not left."""
+        return len(self.dataBuffer) - self.offset + self._tempDataLen
 
     def getPeer(self) -> IPv4Address:
         return IPv4Address("TCP", "192.0.2.1", 50000)
