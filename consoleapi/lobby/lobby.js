@@ -1,1 +1,186 @@
+// The lobby: asks for the guests again and again, shows them, opens consoles.
 
+import { Row } from "./row.js";
+
+const EVERY = 3000; // ms between an answer and the next question
+const SLOWEST = 30000; // ms, where there is no answer again and again
+const PATIENCE = 15000; // ms for an answer
+const OPENING = 30000; // ms for a console to be opened
+const TYPING = 150; // ms after a key, in which another may follow
+
+const element = (id) => document.getElementById(id);
+const filter = element("filter");
+const table = element("guests");
+const body = table.tBodies[0];
+const rows = new Map(); // by the guest's id
+
+let timer = 0;
+let asking = null; // an AbortController while a question is out
+let failures = 0;
+let isLoaded = false;
+
+// Only what is different is written: screen readers read what was written.
+function say(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+  node.hidden = !text;
+}
+
+async function request(path, patience, options = {}) {
+  const timeout = AbortSignal.timeout(patience);
+  const signal = options.signal ? AbortSignal.any([timeout, options.signal]) : timeout;
+  const response = await fetch(path, { credentials: "same-origin", ...options, signal });
+  const answer = await response.json();
+  if (!response.ok) throw new Error(Object.values(answer)[0]?.message || response.statusText);
+  return answer;
+}
+
+// The guests.
+
+async function refresh() {
+  clearTimeout(timer);
+  asking?.abort();
+  const mine = (asking = new AbortController());
+  const wanted = filter.value.trim();
+  try {
+    const query = new URLSearchParams({ filter: wanted });
+    const answer = await request(`lobby/guests?${query}`, PATIENCE, { signal: mine.signal });
+    if (mine !== asking) return;
+    failures = 0;
+    isLoaded = true;
+    show(answer, wanted);
+  } catch (error) {
+    if (mine !== asking) return;
+    failures += 1;
+    showTrouble(error);
+  }
+  asking = null;
+  later();
+}
+
+function later() {
+  clearTimeout(timer);
+  if (document.visibilityState === "hidden") return;
+  timer = setTimeout(refresh, Math.min(EVERY * 2 ** failures, SLOWEST));
+}
+
+function show(answer, wanted) {
+  say(element("trouble"), "");
+  table.classList.remove("stale");
+  say(element("user"), answer.user === "anonymous" ? "" : answer.user);
+  showRows(answer.guests);
+  const { total, fitting } = answer;
+  const guests = (count) => (count === 1 ? "1 guest" : `${count.toLocaleString("en")} guests`);
+  const shown = answer.guests.length;
+  let count = guests(total);
+  if (wanted) count = `${fitting.toLocaleString("en")} of ${guests(total)}`;
+  if (shown < fitting) count += `; the first ${shown} are shown, filter to find the others`;
+  say(element("count"), total ? count : "");
+  table.hidden = shown === 0;
+  if (shown) {
+    instead("");
+  } else if (wanted) {
+    instead(`No guest fits “${wanted}”.`, "Clear the filter", clearFilter);
+  } else {
+    instead("No guests yet. They appear here as soon as the agent on their host tells of them.");
+  }
+}
+
+function showRows(guests) {
+  const here = new Set(guests.map((guest) => guest.id));
+  for (const [id, row] of rows) {
+    if (!here.has(id)) {
+      row.node.remove();
+      rows.delete(id);
+    }
+  }
+  guests.forEach((guest, position) => {
+    let row = rows.get(guest.id);
+    if (!row) {
+      row = new Row(openConsole);
+      rows.set(guest.id, row);
+    }
+    row.show(guest);
+    // Moved only if need be: what is moved loses the focus.
+    const there = body.rows[position];
+    if (there !== row.node) body.insertBefore(row.node, there ?? null);
+  });
+}
+
+function showTrouble(error) {
+  const isSilent = error.name === "TimeoutError" || error instanceof TypeError;
+  const why = isSilent ? "The server does not answer." : error.message;
+  if (isLoaded) {
+    table.classList.add("stale");
+    say(element("trouble"), `${why} What is shown may be out of date; trying again.`);
+  } else {
+    instead(why, "Try again", refresh);
+  }
+}
+
+function instead(text, label = "", act = null) {
+  const button = element("instead-button");
+  say(element("instead-text"), text);
+  say(button, label);
+  button.onclick = act;
+  element("instead").hidden = !text;
+}
+
+function clearFilter() {
+  filter.value = "";
+  filter.focus();
+  refresh();
+}
+
+// A console.
+
+async function openConsole(row, guest, device) {
+  // Now, in the click itself: later on, browsers take it for an advertisement.
+  const tab = window.open("", "_blank");
+  const title = `the console of ${guest.name}`;
+  if (tab) {
+    tab.opener = null;
+    tab.document.title = guest.name;
+    tab.document.body.textContent = `Opening ${title}…`;
+  }
+  row.busy(true);
+  try {
+    const { url } = await request("lobby/consoles", OPENING, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ guest: guest.id, device, mode: "rw" }),
+    });
+    if (!/^https?:/.test(url)) throw new Error("The server gave no web address.");
+    if (tab) {
+      tab.location.replace(url);
+      row.say("");
+    } else {
+      row.offer("The browser kept the tab from opening:", url, `open ${title}`);
+    }
+  } catch (error) {
+    tab?.close();
+    const isSilent = error.name === "TimeoutError" || error instanceof TypeError;
+    row.say(isSilent ? "The server does not answer; try again." : error.message, "bad");
+  }
+  row.busy(false);
+  refresh();
+}
+
+filter.addEventListener("input", () => {
+  clearTimeout(timer);
+  timer = setTimeout(refresh, TYPING);
+});
+
+document.addEventListener("keydown", (event) => {
+  const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey;
+  if (event.key === "/" && isPlain && !/^(INPUT|SELECT)$/.test(event.target.tagName)) {
+    event.preventDefault();
+    filter.focus();
+  }
+});
+
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "visible") refresh();
+  else clearTimeout(timer);
+});
+
+refresh();
