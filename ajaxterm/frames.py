@@ -27,8 +27,8 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 from wsproto.connection import Connection, ConnectionState, ConnectionType
-from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
-from wsproto.utilities import RemoteProtocolError, generate_accept_token
+from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessage
+from wsproto.utilities import generate_accept_token
 from zope.interface import implementer
 
 V1 = "ajaxterm.v1"
@@ -126,10 +126,10 @@ class WebSocket(TwistedProtocol):
         self._listener = listener
         self._head = head
         self._framing = Connection(ConnectionType.SERVER)
-        self._parts: list[bytes | str] = []
-        self._length = 0
+        self._message = bytearray()
         self._unanswered = 0
         self._queued = 0
+        self._held = False
         self._closing = False
         self._gone = False
         self._next_ping: IDelayedCall | None = None
@@ -167,12 +167,14 @@ class WebSocket(TwistedProtocol):
         self.transport.resumeProducing()
         if self._framing.state is ConnectionState.CLOSED:
             self.transport.loseConnection()
-        self._cut = self._clock.callLater(self.GOODBYE, self.transport.abortConnection)
+        self._cut_soon()
 
     def hold_input(self, held: bool) -> None:
         """Read no more from the peer until released."""
         if self._closing:
             return
+        self._held = held
+        self._unanswered = 0
         if held:
             self.transport.pauseProducing()
         else:
@@ -190,24 +192,16 @@ class WebSocket(TwistedProtocol):
 
     def dataReceived(self, data: bytes) -> None:
         self._unanswered = 0
-        try:
-            self._framing.receive_data(data)
-            for event in self._framing.events():
-                if isinstance(event, (BytesMessage, TextMessage)):
-                    self._collect(event)
-                elif isinstance(event, Ping):
-                    if self._framing.state is ConnectionState.OPEN:
-                        self._write(event.response())
-                elif isinstance(event, Pong):
-                    pass
-                elif isinstance(event, CloseConnection):
-                    self._peer_closes(event)
-                    return
-        except RemoteProtocolError as error:
-            hint = error.event_hint
-            code = int(hint.code) if isinstance(hint, CloseConnection) else 1002
-            self.close(code, str(error))
-            self.transport.loseConnection()
+        self._framing.receive_data(data)
+        for event in self._framing.events():
+            if isinstance(event, (BytesMessage, TextMessage)):
+                self._collect(event)
+            elif isinstance(event, Ping):
+                if self._framing.state is ConnectionState.OPEN:
+                    self._write(event.response())
+            elif isinstance(event, CloseConnection):
+                self._peer_closes(event)
+                return
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         for call in (self._next_ping, self._cut):
@@ -221,26 +215,26 @@ class WebSocket(TwistedProtocol):
     def _collect(self, event: BytesMessage | TextMessage) -> None:
         if self._closing:
             return
-        self._length += len(event.data)
-        if self._length > self.LONGEST:
-            self._parts.clear()
+        is_text = isinstance(event, TextMessage)
+        self._message += event.data.encode("utf-8") if isinstance(event.data, str) else event.data
+        if len(self._message) > self.LONGEST:
+            self._message.clear()
             self.close(1009, f"messages are at most {self.LONGEST} bytes")
             self.transport.loseConnection()
-            return
-        self._parts.append(event.data if isinstance(event.data, str) else bytes(event.data))
-        if event.message_finished:
-            parts, self._parts, self._length = self._parts, [], 0
-            if isinstance(event, TextMessage):
-                self._listener.received("".join(map(str, parts)))
-            else:
-                self._listener.received(b"".join(p for p in parts if isinstance(p, bytes)))
+        elif event.message_finished:
+            message, self._message = self._message, bytearray()
+            self._listener.received(message.decode("utf-8") if is_text else bytes(message))
 
     def _peer_closes(self, event: CloseConnection) -> None:
-        if self._framing.state is ConnectionState.REMOTE_CLOSING:
+        if self._framing.state is ConnectionState.OPEN:
+            # No close has come: this is how wsproto tells of a broken frame.
+            self.close(int(event.code), event.reason or "")
+        elif self._framing.state is ConnectionState.REMOTE_CLOSING:
             if not self._closing:
                 self._closing = True
                 self._lose()
                 self.transport.unregisterProducer()
+                self._cut_soon()
             self.transport.write(self._framing.send(event.response()))
         self.transport.loseConnection()
 
@@ -253,7 +247,10 @@ class WebSocket(TwistedProtocol):
         if self._unanswered >= 2:
             self._abort()
             return
-        self._unanswered += 1
+        if not self._held:
+            # While held we do not read the answer.  But a ping that can't be
+            # delivered shows that the peer is gone.
+            self._unanswered += 1
         self._write(Ping())
 
     def _write(self, event: Event) -> None:
@@ -268,6 +265,9 @@ class WebSocket(TwistedProtocol):
         # in the middle of sending the same to many.
         self._closing = True
         self.transport.abortConnection()
+
+    def _cut_soon(self) -> None:
+        self._cut = self._clock.callLater(self.GOODBYE, self.transport.abortConnection)
 
     def _lose(self) -> None:
         if not self._gone:
