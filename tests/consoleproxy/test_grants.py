@@ -1,0 +1,233 @@
+"""
+Tests for L{consoleproxy.grants}.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from consoleproxy.grants import Grant, Grants, digest_of
+from tests.consoleproxy.stage import NAME, TOKEN, some_grant
+
+OTHER = "g" + "f" * 16
+
+
+class GrantsTests(SynchronousTestCase):
+    """
+    Tokens and cookies stand for grants, as long as these live.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.grants = Grants(self.clock, lifetime=600.0)
+
+    def by_token(self, token: str = TOKEN) -> Deferred[Grant | None]:
+        return Deferred.fromCoroutine(self.grants.by_token(token))
+
+    def by_name(self, name: str = NAME) -> Deferred[Grant | None]:
+        return Deferred.fromCoroutine(self.grants.by_name(name))
+
+    def test_token_stands_for_its_grant(self) -> None:
+        """
+        Who shows the token gets the console.
+        """
+        self.grants.authorize(some_grant())
+
+        self.assertEqual(self.successResultOf(self.by_token()), some_grant())
+        self.assertEqual(self.successResultOf(self.by_name()), some_grant())
+
+    def test_wrong_token_is_unknown_after_patience(self) -> None:
+        """
+        A wrong token might be one whose grant is just on its way: it is waited for, for
+        one second.
+        """
+        self.grants.authorize(some_grant())
+
+        asking = self.by_token("W" * 43)
+        self.clock.advance(0.9)
+        self.assertNoResult(asking)
+        self.clock.advance(0.1)
+
+        self.assertIsNone(self.successResultOf(asking))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_garbage_is_unknown_at_once(self) -> None:
+        """
+        What can't be a token or a name is not waited for.
+        """
+        for token in ("", "short", "T" * 42 + "!", "T" * 44, "ä" * 43, "T" * 43 + "\n"):
+            self.assertIsNone(self.successResultOf(self.by_token(token)))
+        for name in ("", "g", "G0123456789abcdef", NAME + "0", NAME + "\n"):
+            self.assertIsNone(self.successResultOf(self.by_name(name)))
+
+    def test_expired_grant_is_unknown(self) -> None:
+        """
+        A URL that nobody opened in time opens nothing.
+        """
+        self.grants.authorize(some_grant())
+        self.clock.advance(600)
+
+        by_token, by_name = self.by_token(), self.by_name()
+        self.clock.advance(1)
+
+        self.assertIsNone(self.successResultOf(by_token))
+        self.assertIsNone(self.successResultOf(by_name))
+
+    def test_being_found_is_being_used(self) -> None:
+        """
+        A page that is loaded now and then keeps its grant.
+        """
+        self.grants.authorize(some_grant())
+
+        for _ in range(5):
+            self.clock.advance(599)
+            self.assertIsNotNone(self.successResultOf(self.by_name()))
+
+    def test_attached_does_not_age(self) -> None:
+        """
+        While somebody is attached a grant lives on; when the last is gone it begins to age.
+        """
+        self.grants.authorize(some_grant())
+        self.grants.attached(NAME)
+        self.grants.attached(NAME)
+
+        self.clock.advance(10_000)
+        self.grants.left(NAME)
+        self.clock.advance(10_000)
+        self.assertIsNotNone(self.grants.find(NAME))
+        self.grants.left(NAME)
+        self.clock.advance(600)
+
+        self.assertIsNone(self.grants.find(NAME))
+
+    def test_revoked_is_unknown_and_told(self) -> None:
+        """
+        A revoked grant opens nothing any more, and who watches can cut what is open.
+        """
+        told: list[str] = []
+        self.grants.on_revoked(told.append)
+        self.grants.authorize(some_grant())
+
+        self.grants.revoke(NAME)
+
+        self.assertIsNone(self.grants.find(NAME))
+        self.assertEqual(told, [NAME])
+        self.assertEqual(len(self.grants), 0)
+
+    def test_revoked_while_attached(self) -> None:
+        """
+        Also one that is in use; and it does not come back when its viewers leave.
+        """
+        told: list[str] = []
+        self.grants.on_revoked(told.append)
+        self.grants.authorize(some_grant())
+        self.grants.attached(NAME)
+
+        self.grants.revoke(NAME)
+        self.grants.left(NAME)
+
+        self.assertEqual(told, [NAME])
+        self.assertIsNone(self.grants.find(NAME))
+
+    def test_revoking_the_unknown(self) -> None:
+        """
+        A revocation of what was never heard of, or has expired, is nothing.
+        """
+        told: list[str] = []
+        self.grants.on_revoked(told.append)
+        self.grants.authorize(some_grant())
+        self.clock.advance(600)
+
+        self.grants.revoke(NAME)
+        self.grants.revoke(OTHER)
+
+        self.assertEqual(told, [])
+
+    def test_authorized_again_under_a_new_port(self) -> None:
+        """
+        An agent that says a grant again may say another port; who is attached stays counted.
+        """
+        self.grants.authorize(some_grant())
+        self.grants.attached(NAME)
+
+        self.grants.authorize(some_grant(port=10099))
+        found = self.grants.find(NAME)
+
+        assert found is not None
+        self.assertEqual(found.port, 10099)
+        self.clock.advance(10_000)
+        self.assertIsNotNone(self.grants.find(NAME))
+
+    def test_the_oldest_unused_makes_room(self) -> None:
+        """
+        Their number has a limit; one that is in use never makes room.
+        """
+        self.grants.MOST = 2
+        names = [f"g{number:016x}" for number in range(3)]
+        self.grants.authorize(some_grant(names[0], "A" * 43))
+        self.grants.attached(names[0])
+        self.grants.authorize(some_grant(names[1], "B" * 43))
+
+        self.grants.authorize(some_grant(names[2], "C" * 43))
+
+        self.assertEqual(len(self.grants), 2)
+        self.assertIsNotNone(self.grants.find(names[0]))
+        self.assertIsNone(self.grants.find(names[1]))
+
+    def test_expired_leave_nothing(self) -> None:
+        """
+        The sweeping takes everything of a grant away, so memory is bounded.
+        """
+        for number in range(100):
+            self.grants.authorize(some_grant(f"g{number:016x}", f"{number:043}"))
+        self.clock.advance(600)
+
+        self.grants.sweep()
+
+        self.assertEqual(len(self.grants), 0)
+        self.assertEqual(len(self.grants._names), 0)
+
+    def test_waiting_has_a_limit(self) -> None:
+        """
+        A flood of unknown tokens does not pile up: beyond a thousand they are unknown at once.
+        """
+        self.grants.MOST_WAITING = 2
+        waiting = [self.by_token(letter * 43) for letter in "AB"]
+
+        third = self.by_token("C" * 43)
+
+        self.assertIsNone(self.successResultOf(third))
+        for one in waiting:
+            self.assertNoResult(one)
+        self.clock.advance(1)
+        for one in waiting:
+            self.assertIsNone(self.successResultOf(one))
+
+    def test_who_leaves_waits_no_more(self) -> None:
+        """
+        A browser that goes away while it is waited for leaves nothing behind.
+        """
+        asking = self.by_token()
+
+        asking.cancel()
+        self.failureResultOf(asking)
+
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.grants._waiting, {})
+
+    def test_secrets_are_not_shown(self) -> None:
+        """
+        A grant that reaches a log does not bring its secret there.
+        """
+        self.assertNotIn(some_grant().secret, repr(some_grant()))
+
+    def test_digest(self) -> None:
+        """
+        Tokens are kept as SHA-256 in hex, as agents write them.
+        """
+        self.assertEqual(len(digest_of(TOKEN)), 64)
+        self.assertEqual(
+            digest_of("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        )
