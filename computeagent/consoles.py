@@ -88,11 +88,13 @@ class Consoles:
         """
         if self._stopping:
             raise Unavailable(f"the agent on host {self._host} is being stopped")
+        called = uuid
         try:
             domain = await self._hypervisor.running(uuid)
+            called = domain.name
             device = choose(read_domain(domain.xml).devices, wanted)
         except Exception as error:
-            raise failure_of(error, uuid, self._host) from error
+            raise failure_of(error, called, self._host) from error
         key = (uuid, device.alias)
         known = self._open.get(key)
         if known is not None and known.state in (CLOSING, CLOSED):
