@@ -110,7 +110,8 @@ class Grants:
             self._idle[grant.name] = grant
         self._names[grant.digest] = grant.name
         for key in (grant.digest, grant.name):
-            for waiting in self._waiting.pop(key, ()):
+            # A copy: who is woken leaves the line at once.
+            for waiting in list(self._waiting.pop(key, ())):
                 waiting.callback(None)
 
     def revoke(self, name: str) -> None:

@@ -53,6 +53,19 @@ class GrantsTests(SynchronousTestCase):
         self.assertIsNone(self.successResultOf(asking))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_late_grant_is_waited_for(self) -> None:
+        """
+        A user can be faster than the cast: all that wait for a grant get it when it comes.
+        """
+        asking = [self.by_token(), self.by_token(), self.by_name()]
+        self.clock.advance(0.9)
+
+        self.grants.authorize(some_grant())
+
+        for one in asking:
+            self.assertEqual(self.successResultOf(one), some_grant())
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_garbage_is_unknown_at_once(self) -> None:
         """
         What can't be a token or a name is not waited for.
