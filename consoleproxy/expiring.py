@@ -49,9 +49,10 @@ class ExpiringDict(Generic[K, V]):
         return len(self._entries)
 
     def __setitem__(self, key: K, value: V) -> None:
-        self._forget()
+        # First set, then forget: the old one may be expiring just now.
         self._entries[key] = (self._clock.seconds() + self.lifetime, value)
         self._entries.move_to_end(key)
+        self._forget()
 
     def __getitem__(self, key: K) -> V:
         self._forget()
@@ -61,7 +62,6 @@ class ExpiringDict(Generic[K, V]):
         return value
 
     def __delitem__(self, key: K) -> None:
-        self._forget()
         del self._entries[key]
 
     def __contains__(self, key: K) -> bool:

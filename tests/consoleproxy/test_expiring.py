@@ -129,6 +129,53 @@ class ExpiringTests(SynchronousTestCase):
         self.assertEqual(self.forgotten, [("young", 2)])
 
 
+class _Running(Clock):
+    """
+    A clock as real ones are: it never tells the same moment twice.
+    """
+
+    def seconds(self) -> float:
+        self.advance(0.001)
+        return super().seconds()
+
+
+class LastMomentTests(SynchronousTestCase):
+    """
+    Time passes also within a call, so an entry can expire in its midst.
+    """
+
+    def setUp(self) -> None:
+        self.clock = _Running()
+        self.forgotten: list[str] = []
+        self.entries: ExpiringDict[str, int] = ExpiringDict(
+            self.clock, 10.0, lambda key, value: self.forgotten.append(key)
+        )
+
+    def test_touched_in_the_last_moment(self) -> None:
+        """
+        What was found alive lives on: nobody is told that it is forgotten.
+        """
+        for instant in range(9980, 10_001):
+            self.entries["a"] = 1
+            self.clock.advance(instant / 1000)
+            try:
+                self.entries.touch("a")
+            except KeyError:
+                continue
+            self.assertEqual(self.forgotten, [])
+            del self.entries["a"]
+
+    def test_deleted_in_the_last_moment(self) -> None:
+        """
+        What was found alive can be deleted.
+        """
+        for instant in range(9980, 10_001):
+            self.entries["a"] = 1
+            self.clock.advance(instant / 1000)
+            if self.entries.get("a") is not None:
+                del self.entries["a"]
+
+
 class _Model(RuleBasedStateMachine):
     """
     Beside it runs a plain C{dict} of moments.
