@@ -440,9 +440,7 @@ class Viewer:
         return self.output.index(wanted, after) + len(wanted)
 
     def until_closed(self) -> int:
-        self.until(lambda: self.closed is not None or self._take(), "it is closed")
-        assert self.closed is not None
-        return self.closed
+        return self.until(lambda: self.closed or 0, "it is closed")
 
     def log_in(self, guest: Guest) -> None:
         """

@@ -38,13 +38,13 @@ class Page:
         self.until_connected()
 
     def until_connected(self) -> None:
-        self.tab.wait_for_function("window.ajaxterm?.state().name === 'connected'")
+        self.tab.wait_for_function("() => window.ajaxterm?.state().name === 'connected'")
         for cookie in self.tab.context.cookies():
             known.add("cookie", cookie["value"])
 
     def until_seen(self, pattern: str) -> None:
         self.tab.wait_for_function(
-            "pattern => new RegExp(pattern, 'm').test(window.ajaxterm.text())", arg=pattern
+            "(pattern) => new RegExp(pattern, 'm').test(window.ajaxterm.text())", arg=pattern
         )
 
     def text(self) -> str:
