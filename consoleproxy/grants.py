@@ -102,6 +102,9 @@ class Grants:
         Learn a grant, or what has changed of it.
         """
         held = self._held.get(grant.name)
+        former = held.grant if held is not None else self._idle.get(grant.name)
+        if former is not None:
+            self._names.pop(former.digest, None)
         if held is not None:
             held.grant = grant
         else:

@@ -173,6 +173,19 @@ class GrantsTests(SynchronousTestCase):
         self.clock.advance(10_000)
         self.assertIsNotNone(self.grants.find(NAME))
 
+    def test_authorized_again_under_another_token(self) -> None:
+        """
+        The former token opens nothing any more, and is not kept for ever.
+        """
+        self.grants.authorize(some_grant(token="A" * 43))
+
+        self.grants.authorize(some_grant(token="B" * 43))
+        former = self.by_token("A" * 43)
+        self.clock.advance(1)
+
+        self.assertIsNone(self.successResultOf(former))
+        self.assertIsNotNone(self.successResultOf(self.by_token("B" * 43)))
+
     def test_the_oldest_unused_makes_room(self) -> None:
         """
         Their number has a limit; one that is in use never makes room.
