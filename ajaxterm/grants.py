@@ -9,7 +9,6 @@ while somebody is attached under it, it does not age.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
@@ -43,13 +42,10 @@ class Grant:
     lifetime: float
 
 
+@dataclass(slots=True)
 class _Entry:
-    __slots__ = ("attached", "expiry", "grant")
-
-    def __init__(self, grant: Grant, expiry: float) -> None:
-        self.grant = grant
-        self.expiry = expiry
-        self.attached = 0
+    grant: Grant
+    expiry: float
 
 
 class Grants:
@@ -62,25 +58,20 @@ class Grants:
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._by_digest: dict[str, _Entry] = {}
-
-    def __iter__(self) -> Iterator[Grant]:
-        return (entry.grant for entry in self._by_digest.values())
+        self._attached: dict[str, int] = {}
 
     def add(self, digest: str, grant: Grant) -> None:
         """
         @param digest: of the grant's secret, by L{digest_of}.
         @raise TooManyGrants: L{MOST} others are alive.
         """
-        now = self._clock.seconds()
         if len(self._by_digest) >= self.MOST:
             self._by_digest = {
-                known: entry
-                for known, entry in self._by_digest.items()
-                if entry.attached or entry.expiry > now
+                known: entry for known, entry in self._by_digest.items() if self._lives(entry)
             }
-        if len(self._by_digest) >= self.MOST:
+        if len(self._by_digest) >= self.MOST and digest not in self._by_digest:
             raise TooManyGrants()
-        self._by_digest[digest] = _Entry(grant, now + grant.lifetime)
+        self._by_digest[digest] = _Entry(grant, self._clock.seconds() + grant.lifetime)
 
     def find(self, secret: str) -> Grant | None:
         """
@@ -91,22 +82,26 @@ class Grants:
         entry = self._by_digest.get(digest)
         if entry is None:
             return None
-        now = self._clock.seconds()
-        if not entry.attached and entry.expiry <= now:
+        if not self._lives(entry):
             del self._by_digest[digest]
             return None
-        entry.expiry = now + entry.grant.lifetime
+        entry.expiry = self._clock.seconds() + entry.grant.lifetime
         return entry.grant
+
+    def alive(self, grant: Grant) -> bool:
+        """@return: whether a grant of that name is neither revoked nor expired."""
+        return any(self._lives(entry) for entry in self._entries(grant.name))
 
     def attached(self, grant: Grant) -> None:
         """A viewer came under C{grant}."""
-        for entry in self._entries(grant.name):
-            entry.attached += 1
+        self._attached[grant.name] = self._attached.get(grant.name, 0) + 1
 
     def left(self, grant: Grant) -> None:
         """A viewer under C{grant} is gone."""
+        self._attached[grant.name] -= 1
+        if not self._attached[grant.name]:
+            del self._attached[grant.name]
         for entry in self._entries(grant.name):
-            entry.attached -= 1
             entry.expiry = self._clock.seconds() + entry.grant.lifetime
 
     def revoke(self, name: str) -> bool:
@@ -119,6 +114,9 @@ class Grants:
         for digest in digests:
             del self._by_digest[digest]
         return bool(digests)
+
+    def _lives(self, entry: _Entry) -> bool:
+        return entry.grant.name in self._attached or entry.expiry > self._clock.seconds()
 
     def _entries(self, name: str) -> list[_Entry]:
         return [entry for entry in self._by_digest.values() if entry.grant.name == name]

@@ -29,7 +29,7 @@ from twisted.logger import Logger
 
 from ajaxterm.grants import Grant, Grants
 from ajaxterm.scrollback import Scrollback
-from ajaxterm.viewer import End, Event, Seat, Taken, TooManyViewers, Viewer
+from ajaxterm.viewer import FULL, REPLACED, REVOKED, End, Event, Seat, Taken, Unwelcome, Viewer
 
 
 class Line(Protocol):
@@ -49,10 +49,12 @@ class Session:
     @ivar state: of the line: C{live}, or C{waiting} with a C{message} for people.
     @cvar MOST_VIEWERS: connected at a time.
     @cvar MOST_ABSENT: seats kept for viewers that may come back.
+    @cvar PATIENCE: seconds that viewers have for the last output.
     """
 
     MOST_VIEWERS = 64
     MOST_ABSENT = 128
+    PATIENCE = 5.0
 
     _log = Logger()
 
@@ -87,6 +89,8 @@ class Session:
         self._held = False
         self._idle_since = clock.seconds()
         self._idle_check: IDelayedCall | None = None
+        self._last: End | None = None
+        self._patience: IDelayedCall | None = None
         self.end: End | None = None
         self.state = "live"
         self.message = ""
@@ -130,15 +134,25 @@ class Session:
         C{offset} if it can be had, else the oldest byte there is.
 
         @return: the seat, and whether C{resume} was known.
-        @raise TooManyViewers: it is full.
+        @raise Unwelcome: the grant is over, or the session, or it is full.
         """
+        if self.end is not None:
+            raise Unwelcome(self.end)
+        if not self._grants.alive(grant):
+            # It was alive at the handshake, and a viewer may take 10 s from there.
+            raise Unwelcome(REVOKED)
         seat = self._seat_of(resume, grant)
         resumed = seat is not None
+        if (seat is None or seat.viewer is None) and len(self._present) >= self.MOST_VIEWERS:
+            raise Unwelcome(FULL)
         if seat is None:
-            if len(self._present) >= self.MOST_VIEWERS:
-                raise TooManyViewers()
             self._named += 1
             seat = Seat(f"v{self._named}", token_urlsafe(18), grant, None, 0)
+        elif seat.viewer is not None:
+            # The old connection is dead and does not know it yet.
+            self._dismiss([seat], REPLACED)
+        self._absent.pop(seat.name, None)
+        seat.grant = grant
         seat.viewer = viewer
         seat.waiting = False
         seat.position = self.scrollback.start
@@ -184,6 +198,7 @@ class Session:
         output = self.scrollback.read(offset, most)
         seat.position = offset + len(output)
         seat.waiting = not output
+        self._look_if_seen()
         return Taken(missed, offset, output)
 
     def typed(self, seat: Seat, keys: bytes) -> bool:
@@ -211,16 +226,10 @@ class Session:
         """
         if seat.viewer is not viewer:
             return
-        seat.viewer = None
-        self._grants.left(seat.grant)
-        if self._present.pop(seat.name, None) is None:
-            return
-        if self.end is None:
-            self._absent[seat.name] = seat
-            while len(self._absent) > self.MOST_ABSENT:
-                self._absent.popitem(last=False)
-        self._log.info("Viewer {viewer} of {user} left", viewer=seat.name, user=seat.grant.user)
-        self._notice({"event": "viewer_left", "viewer": seat.name, "user": seat.grant.user})
+        self._vacate(seat)
+        self._absent[seat.name] = seat
+        while len(self._absent) > self.MOST_ABSENT:
+            self._absent.popitem(last=False)
         self._tell_viewers()
         if not self._present:
             self.touch()
@@ -246,11 +255,12 @@ class Session:
         @return: whether the grant was known.
         """
         known = self._grants.revoke(name)
-        end = End("revoked", "Your leave to use this console was withdrawn.", 4003)
-        for seat in [seat for seat in self._present.values() if seat.grant.name == name]:
-            self._dismiss(seat, end)
         for seat in [seat for seat in self._absent.values() if seat.grant.name == name]:
             del self._absent[seat.name]
+        cut = [seat for seat in self._present.values() if seat.grant.name == name]
+        if cut:
+            self._dismiss(cut, REVOKED)
+            self._tell_viewers()
         if not self._present:
             self.touch()
         return known
@@ -260,37 +270,52 @@ class Session:
         if self.end is not None:
             return
         self.end = end
-        if self._idle_check is not None and self._idle_check.active():
-            self._idle_check.cancel()
+        for call in (self._idle_check, self._patience):
+            if call is not None and call.active():
+                call.cancel()
         self._absent.clear()
-        for seat in list(self._present.values()):
-            self._dismiss(seat, end)
+        self._dismiss(list(self._present.values()), end)
         self._log.info("Console {title} ended: {reason}", title=self.title, reason=end.reason)
         self._ended(end)
 
-    def _dismiss(self, seat: Seat, end: End) -> None:
-        viewer = seat.viewer
-        if viewer is None:
+    def finish_when_seen(self, end: End) -> None:
+        """
+        End the session when all viewers have had all output, or have not in
+        L{PATIENCE} seconds.
+        """
+        if self.end is None and self._last is None:
+            self._last = end
+            self._patience = self._clock.callLater(self.PATIENCE, self.finish, end)
+            self._look_if_seen()
+
+    def _look_if_seen(self) -> None:
+        if self._last is None or self._patience is None or not self._patience.active():
             return
-        viewer.event(
-            {"event": "end", "reason": end.reason, "message": end.message, "retry": end.retry}
-        )
-        self.left(seat, viewer)
-        self._absent.pop(seat.name, None)
-        viewer.ended(end)
+        if all(seat.waiting for seat in self._present.values()):
+            self._patience.reset(0)
+
+    def _dismiss(self, seats: list[Seat], end: End) -> None:
+        """Say goodbye to viewers, who will not come back to their seats."""
+        for seat in seats:
+            viewer = seat.viewer
+            self._vacate(seat)
+            if viewer is not None:
+                viewer.event(end.event())
+                viewer.ended(end)
+
+    def _vacate(self, seat: Seat) -> None:
+        seat.viewer = None
+        del self._present[seat.name]
+        self._grants.left(seat.grant)
+        self._log.info("Viewer {viewer} of {user} left", viewer=seat.name, user=seat.grant.user)
+        self._notice({"event": "viewer_left", "viewer": seat.name, "user": seat.grant.user})
+        self._look_if_seen()
 
     def _seat_of(self, resume: str | None, grant: Grant) -> Seat | None:
         if resume is None:
             return None
         for seat in [*self._absent.values(), *self._present.values()]:
             if _same(seat.key, resume) and seat.grant.name == grant.name:
-                self._absent.pop(seat.name, None)
-                stale = seat.viewer
-                if stale is not None:
-                    # The old connection is dead and does not know it yet.
-                    self.left(seat, stale)
-                    self._absent.pop(seat.name, None)
-                    stale.ended(End("replaced", "The same viewer connected again.", 1000))
                 return seat
         return None
 

@@ -12,16 +12,13 @@ from ajaxterm.grants import Grant
 Event = dict[str, Any]
 
 
-class TooManyViewers(Exception):
-    """The console has as many viewers as it may have."""
-
-
 @dataclass(frozen=True, slots=True)
 class End:
     """
     Why a viewer's connection ends, for people and for programs.
 
-    @ivar reason: one word: C{idle}, C{closed}, C{line-ended}, C{revoked}, C{leaving}.
+    @ivar reason: one word: C{idle}, C{closed}, C{line-ended}, C{revoked}, C{leaving},
+        C{full}, C{replaced}.
     @ivar message: a sentence.
     @ivar code: the WebSocket close code (docs/protocol.md).
     @ivar retry: whether connecting again can help.
@@ -31,6 +28,32 @@ class End:
     message: str
     code: int
     retry: bool = False
+
+    def event(self) -> Event:
+        """@return: the C{end} of docs/protocol.md."""
+        return {
+            "event": "end",
+            "reason": self.reason,
+            "message": self.message,
+            "retry": self.retry,
+        }
+
+
+REVOKED = End("revoked", "Your leave to use this console was withdrawn or is over.", 4003)
+FULL = End("full", "This console has as many viewers as it may have.", 4029, retry=True)
+REPLACED = End("replaced", "The same viewer has connected again.", 1000)
+
+
+class Unwelcome(Exception):
+    """
+    A viewer can't attach.
+
+    @ivar end: what to tell it.
+    """
+
+    def __init__(self, end: End) -> None:
+        super().__init__(end.reason)
+        self.end = end
 
 
 class Viewer(Protocol):

@@ -14,7 +14,7 @@ from ajaxterm.characters import unfinished
 from ajaxterm.frames import WebSocket
 from ajaxterm.grants import Grant
 from ajaxterm.session import Session
-from ajaxterm.viewer import End, Event, Seat, TooManyViewers
+from ajaxterm.viewer import End, Event, Seat, Unwelcome
 
 
 class ViewerPlain:
@@ -48,8 +48,8 @@ class ViewerPlain:
         offset = max(scrollback.start, scrollback.end - self._replay)
         try:
             self._seat, _ = self._session.attach(self, self._grant, None, offset)
-        except TooManyViewers:
-            socket.close(4029, "too many viewers")
+        except Unwelcome as unwelcome:
+            self.ended(unwelcome.end)
             return
         self._session.greeted(self._seat)
 

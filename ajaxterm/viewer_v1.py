@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from ajaxterm.frames import WebSocket
 from ajaxterm.grants import Grant
 from ajaxterm.session import Session
-from ajaxterm.viewer import End, Event, Seat, TooManyViewers
+from ajaxterm.viewer import End, Event, Seat, Unwelcome
 
 
 class ViewerV1:
@@ -109,16 +109,9 @@ class ViewerV1:
             self._waiting.cancel()
         try:
             seat, resumed = self._session.attach(self, self._grant, resume, offset)
-        except TooManyViewers:
-            self.event(
-                {
-                    "event": "end",
-                    "reason": "full",
-                    "message": "This console has as many viewers as it may have.",
-                    "retry": True,
-                }
-            )
-            self._socket.close(4029, "too many viewers")
+        except Unwelcome as unwelcome:
+            self.event(unwelcome.end.event())
+            self.ended(unwelcome.end)
             return
         self._seat = seat
         self.event(self._session.greeting(seat, resumed, self._release))

@@ -1,0 +1,212 @@
+"""
+Tests for how L{ajaxterm.session} ends: for one viewer, for one grant, for all.
+"""
+
+from __future__ import annotations
+
+from ajaxterm.session import Session
+from ajaxterm.viewer import End
+from tests.ajaxterm.test_session import SessionFixture
+
+
+class RevokeTests(SessionFixture):
+    def test_viewers_of_a_revoked_grant_are_cut(self) -> None:
+        """
+        Withdrawn leave ends what is open under it, and nothing else.
+        """
+        ann, eve = self.grant("ann"), self.grant("eve")
+        kept, cut, absent = self.attached(ann), self.attached(eve), self.attached(eve)
+        absent.leave()
+
+        self.assertTrue(self.session.revoke("eve"))
+        self.assertFalse(self.session.revoke("eve"))
+
+        self.assertEqual([(end.code, end.retry) for end in cut.ends], [(4003, False)])
+        self.assertEqual(cut.names()[-1], "end")
+        self.assertEqual(kept.ends, [])
+        self.assertEqual([viewer["name"] for viewer in kept.events[-1]["viewers"]], ["v1"])
+        self.assertIsNone(self.grants.find("eve"))
+
+    def test_seat_of_a_revoked_grant_is_gone(self) -> None:
+        """
+        Given leave again later, a viewer is a new one.
+        """
+        viewer = self.attached(self.grant())
+        viewer.leave()
+        self.session.revoke("g1")
+
+        self.assertFalse(self.viewer().attach(self.grant(), viewer.seat.key))
+
+
+class FinishTests(SessionFixture):
+    def test_everybody_is_told_once_and_sent_away(self) -> None:
+        """
+        The last thing each viewer hears is why the console ended, with no news in between of
+        the others leaving.
+        """
+        grant = self.grant()
+        viewers = [self.attached(grant) for _ in range(3)]
+        before = len(viewers[2].events)
+        end = End("closed", "Closed by the administrator.", 1000)
+
+        self.session.finish(end)
+        self.session.finish(End("idle", "", 1000))
+
+        self.assertEqual(self.ends, [end])
+        for viewer in viewers:
+            self.assertEqual(viewer.ends, [end])
+        self.assertEqual(
+            viewers[2].events[before:],
+            [
+                {
+                    "event": "end",
+                    "reason": "closed",
+                    "message": "Closed by the administrator.",
+                    "retry": False,
+                }
+            ],
+        )
+        self.assertEqual(self.session.viewers(), [])
+
+    def test_nothing_is_typed_after_the_end(self) -> None:
+        """
+        Keys on their way when a console ends do not reach the guest.
+        """
+        viewer = self.attached(self.grant())
+        self.session.finish(End("closed", "", 1000))
+
+        self.assertFalse(self.session.typed(viewer.seat, b"x"))
+
+        self.assertEqual(self.line.typed, b"")
+
+    def test_no_timer_is_left(self) -> None:
+        """
+        An ended session does nothing any more.
+        """
+        self.attached(self.grant()).leave()
+
+        self.session.finish(End("closed", "", 1000))
+        self.session.touch()
+
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class LastOutputTests(SessionFixture):
+    END = End("line-ended", "The command has ended with status 0.", 1000)
+
+    def test_last_output_is_seen_before_the_end(self) -> None:
+        """
+        A command prints much and ends: its viewers see all of it before they hear so.
+        """
+        slow, quick = self.viewer(eager=False), self.viewer()
+        slow.attach(self.grant())
+        quick.attach(self.grant())
+        self.session.output(b"x" * 1000)
+
+        self.session.finish_when_seen(self.END)
+        self.assertEqual((slow.ends, quick.ends), ([], []))
+        slow.pull(600)
+        slow.pull(600)
+        slow.pull(600)
+
+        self.assertEqual(len(slow.output), 1000)
+        self.clock.advance(0)
+        self.assertEqual((slow.ends, quick.ends), ([self.END], [self.END]))
+
+    def test_without_viewers_it_ends_at_once(self) -> None:
+        """
+        Nobody is there to wait for.
+        """
+        self.session.finish_when_seen(self.END)
+        self.clock.advance(0)
+
+        self.assertEqual(self.ends, [self.END])
+
+    def test_stuck_viewer_does_not_hold_it_up_for_long(self) -> None:
+        """
+        A viewer that reads nothing is waited for a few seconds.
+        """
+        viewer = self.viewer(eager=False)
+        viewer.attach(self.grant())
+        self.session.output(b"x")
+
+        self.session.finish_when_seen(self.END)
+        self.clock.advance(Session.PATIENCE)
+
+        self.assertEqual(viewer.ends, [self.END])
+
+
+class IdleTests(SessionFixture):
+    idle_timeout = 10.0
+
+    def reasons(self) -> list[str]:
+        return [end.reason for end in self.ends]
+
+    def test_unused_session_ends(self) -> None:
+        """
+        A console that nobody attaches to closes itself.
+        """
+        self.clock.advance(9.9)
+        self.assertEqual(self.reasons(), [])
+
+        self.clock.advance(0.1)
+
+        self.assertEqual(self.reasons(), ["idle"])
+
+    def test_session_with_a_viewer_stays(self) -> None:
+        """
+        However long a viewer just looks, the console stays; the time counts from when the
+        last one leaves.
+        """
+        viewer = self.attached(self.grant(lifetime=1e6))
+        self.clock.pump([5] * 20)
+
+        viewer.leave()
+        self.clock.advance(9.9)
+        self.assertEqual(self.reasons(), [])
+        self.clock.advance(0.1)
+
+        self.assertEqual(self.reasons(), ["idle"])
+
+    def test_viewer_in_between_starts_the_time_anew(self) -> None:
+        """
+        Who came back within the idle time has the whole of it again.
+        """
+        grant = self.grant()
+        self.clock.advance(8)
+        viewer = self.attached(grant)
+        self.clock.advance(1)
+        viewer.leave()
+
+        self.clock.advance(9)
+        self.assertEqual(self.reasons(), [])
+        self.clock.advance(1)
+
+        self.assertEqual(self.reasons(), ["idle"])
+
+    def test_touch_starts_the_time_anew(self) -> None:
+        """
+        A user who was just given a URL has the whole time to open it.
+        """
+        self.clock.advance(8)
+        self.session.touch()
+
+        self.clock.advance(8)
+        self.assertEqual(self.reasons(), [])
+        self.clock.advance(2)
+
+        self.assertEqual(self.reasons(), ["idle"])
+
+
+class NeverIdleTests(SessionFixture):
+    idle_timeout = 0.0
+
+    def test_zero_is_never(self) -> None:
+        """
+        With C{--idle-timeout 0} a session waits for ever.
+        """
+        self.attached(self.grant()).leave()
+
+        self.clock.advance(1e8)
+
+        self.assertEqual(self.ends, [])
