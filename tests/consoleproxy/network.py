@@ -44,10 +44,10 @@ class _Connector:
 class _Literals:
     """Resolves addresses, and knows no names."""
 
-    def resolveHostName(self, receiver: Any, name: str, port: int = 0, *_: Any, **__: Any) -> Any:
+    def resolveHostName(self, receiver: Any, name: str, portNumber: int = 0, **_: Any) -> Any:
         kind = IPv6Address if ":" in name else IPv4Address
         receiver.resolutionBegan(self)
-        receiver.addressResolved(kind("TCP", name, port))
+        receiver.addressResolved(kind("TCP", name, portNumber))
         receiver.resolutionComplete()
         return self
 
