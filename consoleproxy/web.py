@@ -32,7 +32,9 @@ from groundwork.answering import answer
 from groundwork.manners import HostRule, OriginRule, be_strict
 from groundwork.takeover import take_over
 
-_BELOW = re.compile(rb"/console/(g[0-9a-f]{16})(/(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*/?)*)?")
+# Parts and slashes take turns, so that no path can be read in many ways.
+_PART = rb"[A-Za-z0-9_~-][A-Za-z0-9._~-]*"
+_BELOW = re.compile(rb"/console/(g[0-9a-f]{16})(/(?:%s(?:/%s)*/?)?)?" % (_PART, _PART))
 _QUERY = re.compile(rb"[A-Za-z0-9._~&=%+-]{0,2000}")
 _SAFE_VALUE = re.compile(r"[\x20-\x7e]{1,1000}")
 

@@ -4,6 +4,8 @@ Tests for L{consoleproxy.web}: who is let in, and who is not.
 
 from __future__ import annotations
 
+import time
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from consoleproxy.pages import SENTENCES
@@ -187,6 +189,17 @@ class AdmissionTests(SynchronousTestCase):
             self.assertEqual(answer.status, 404, target)
 
         self.assertEqual(self.stage.clock.dialled, [])
+
+    def test_long_odd_path_is_refused_at_once(self) -> None:
+        """
+        A path made to be hard to read costs no more than another, also without a cookie.
+        """
+        began = time.monotonic()
+
+        for path in ("a" * 27 + "%", "a/" * 2000 + "%", "~" * 5000 + "%"):
+            self.assertEqual(self.stage.ask("GET", f"/console/{NAME}/{path}").status, 404)
+
+        self.assertLess(time.monotonic() - began, 1.0)
 
     def test_methods(self) -> None:
         """
