@@ -123,6 +123,38 @@ class CookiesTests(SynchronousTestCase):
             self.cookies.names_grant(sent("a=b", cookie, "c=d"), NAME, secure=False),
         )
 
+    def test_among_odd_ones(self) -> None:
+        """
+        Another application's cookie, however odd, does not lock anybody out.
+        """
+        cookie = value_of(self.cookies.make(NAME, secure=False))
+
+        for odd in (
+            'prefs={"a": [1, 2]}',
+            "flag",
+            "=x",
+            "a b=c",
+            "ä=ö",
+            'q="',
+            "",
+            "ajaxconsole=x",
+        ):
+            for cookies in ((odd, cookie), (cookie, odd)):
+                shown = self.cookies.names_grant(sent(*cookies), NAME, secure=False)
+                self.assertTrue(shown, odd)
+
+    def test_not_text(self) -> None:
+        """
+        Bytes that are no text are somebody's cookie, but not ours.
+        """
+        cookie = value_of(self.cookies.make(NAME, secure=False)).encode()
+
+        for line in (b"a=\xff; " + cookie, cookie + b"; \xfe=\xff"):
+            headers = Headers({b"Cookie": [line]})
+            self.assertTrue(self.cookies.names_grant(headers, NAME, secure=False))
+        junk = Headers({b"Cookie": [b"ajaxconsole=\xff"]})
+        self.assertFalse(self.cookies.names_grant(junk, NAME, secure=False))
+
 
 class KeyTests(SynchronousTestCase):
     """
