@@ -53,10 +53,13 @@ class SocketLine(Factory):
     The line of a guest, for L{Session}; and the factory of the tty socket.
 
     @ivar session: set by the composer, before the socket is listened on.
-    @cvar MOST_HELD: bytes of input kept while no socat is there.  The viewers
-        are held long before.
+    @cvar HOLD_AT: bytes of input, kept while no socat is there, at which the
+        viewers are held.  Not at the first: who is held can't even tell that
+        it is alive.
+    @cvar MOST_HELD: bytes of input that are kept at the most.
     """
 
+    HOLD_AT = 1 << 16
     MOST_HELD = 1 << 21
     resizable = False
     noisy = False
@@ -81,7 +84,8 @@ class SocketLine(Factory):
         elif self._held_length + len(keys) <= self.MOST_HELD:
             self._held.append(keys)
             self._held_length += len(keys)
-            self.session.hold_input(True)
+            if self._held_length >= self.HOLD_AT:
+                self.session.hold_input(True)
         else:
             self._log.warn("{length} bytes of input were dropped: no line", length=len(keys))
 
@@ -99,9 +103,10 @@ class SocketLine(Factory):
         self._log.info("The line is joined")
         self.session.line_is("live")
         held, self._held, self._held_length = self._held, [], 0
+        # In this order: it may be too much for the transport at once.
+        self.session.hold_input(False)
         if held:
             reader.transport.write(b"".join(held))
-        self.session.hold_input(False)
 
     def parted(self, reader: _Reader) -> None:
         if reader in self._next:
@@ -117,3 +122,4 @@ class SocketLine(Factory):
             following.transport.resumeProducing()
         else:
             self.session.line_is("waiting", "The line to the guest is interrupted.")
+            self.session.hold_input(False)

@@ -213,9 +213,19 @@ class Collector(Protocol):
     A peer that keeps what it hears.
     """
 
-    def __init__(self) -> None:
+    transport: Any
+
+    def __init__(self, reads: bool = True) -> None:
+        """
+        @param reads: whether it reads from the beginning.
+        """
+        self._reads = reads
         self.heard = b""
         self.lost = False
+
+    def connectionMade(self) -> None:
+        if not self._reads:
+            self.transport.pauseProducing()
 
     def dataReceived(self, data: bytes) -> None:
         self.heard += data
