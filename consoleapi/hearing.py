@@ -69,7 +69,10 @@ class Hearing:
             broker is away, so nobody would tell.
         """
         found = look()
-        while not found and (left := self._settled - self._clock.seconds()) > 0:
+        while not found and self._bus.connected:
+            left = self._settled - self._clock.seconds()
+            if left <= 0:
+                break
             await self._news(left)
             found = look()
         if not found and not self._bus.connected:

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from twisted.application import strports
 from twisted.application.service import MultiService
+from twisted.internet.interfaces import IReactorTime
 from twisted.python import usage
 
 from consoleapi.addresses import Addresses, parse_proxy_url
@@ -118,22 +120,32 @@ def make_api(reactor: Any, options: ApiOptions, bus: IConsoleBus) -> tuple[ApiSe
     authentication: IAuthentication = Anonymous()
     if options["auth"] == "basic":
         authentication = HttpBasic(Users(clock, read_users(options["users"]), threads.run))
+    hearing, resource = make_resource(clock, options, bus, authentication)
+    return ApiService(bus, hearing, threads), resource
+
+
+def make_resource(
+    clock: IReactorTime,
+    options: Mapping[str, Any],
+    bus: IConsoleBus,
+    authentication: IAuthentication,
+) -> tuple[Hearing, ApiResource]:
+    """
+    What the web server shows, and what keeps it up to date.
+    """
     attendance = Attendance()
     directory = Directory(clock, attendance.forget_host)
     hearing = Hearing(clock, bus, directory, attendance)
+    servers = Servers(directory, clock.seconds, time.time)
     consoles = Consoles(bus)
     # The all-in-one also knows the path under which browsers see it.
-    addresses = Addresses(
-        options["proxy-url"], options.get("base-path", "/"), options["url-scheme"] == "ws"
-    )
-    servers = Servers(directory, clock.seconds, time.time)
-    root = Root(
-        OpenStack(authentication, hearing, directory, servers, consoles, addresses),
-        Lobby(read_files(), authentication, hearing, directory, attendance, consoles, addresses),
-        addresses,
-    )
+    prefix = options.get("base-path", "/")
+    addresses = Addresses(options["proxy-url"], prefix, options["url-scheme"] == "ws")
+    openstack = OpenStack(authentication, hearing, directory, servers, consoles, addresses)
+    lobby = Lobby(read_files(), authentication, hearing, directory, attendance, consoles, addresses)
+    root = Root(openstack, lobby, addresses)
     hosts, origins = HostRule(options["allowed-host"]), OriginRule(options["allowed-origin"])
-    return ApiService(bus, hearing, threads), ApiResource(root, hosts, origins)
+    return hearing, ApiResource(root, hosts, origins)
 
 
 def makeService(options: Options) -> MultiService:
