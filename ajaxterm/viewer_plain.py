@@ -68,8 +68,7 @@ class ViewerPlain:
             self._send(self._begun + taken.output)
 
     def lost(self) -> None:
-        if self._flush is not None and self._flush.active():
-            self._flush.cancel()
+        self._stop_flush()
         seat, self._seat = self._seat, None
         if seat is not None:
             self._session.left(seat, self)
@@ -86,24 +85,31 @@ class ViewerPlain:
         self._socket.hold_input(held)
 
     def ended(self, end: End) -> None:
+        if self._begun:
+            self._send_begun()
         self._socket.close(end.code, end.reason)
 
     # Within.
 
     def _send(self, output: bytes) -> None:
-        if self._flush is not None and self._flush.active():
-            self._flush.cancel()
         held = unfinished(output)
-        self._begun = output[len(output) - held :]
-        if held:
+        whole, self._begun = output[: len(output) - held], output[len(output) - held :]
+        if whole:
+            self._stop_flush()
+        if held and self._flush is None:
             self._flush = self._clock.callLater(self.HOLD, self._send_begun)
-            output = output[:-held]
-        if output:
-            self._socket.send(output)
-        elif self._seat is not None:
+        if whole:
+            self._socket.send(whole)
+        else:
             # Nothing went out, so nobody will call writable(): look for more.
             self.writable()
 
     def _send_begun(self) -> None:
+        self._stop_flush()
         begun, self._begun = self._begun, b""
         self._socket.send(begun)
+
+    def _stop_flush(self) -> None:
+        if self._flush is not None and self._flush.active():
+            self._flush.cancel()
+        self._flush = None

@@ -28,5 +28,6 @@ def take_over(request: Request, protocol: IProtocol) -> None:
         transport.wrappedProtocol = protocol
     else:
         transport.protocol = protocol
-    protocol.makeConnection(transport)
+    # Before the protocol knows of it, since that may pause it again.
     transport.resumeProducing()
+    protocol.makeConnection(transport)
