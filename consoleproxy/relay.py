@@ -8,14 +8,16 @@ for each client that leaves early, and answers 501 for a backend that is gone.)
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import Agent, FileBodyProducer, HTTPConnectionPool, ResponseDone
+from twisted.web.http import NO_BODY_CODES
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 from twisted.web.server import Request
@@ -101,34 +103,35 @@ class Relay:
         host = f"[{grant.host}]" if ":" in grant.host else grant.host
         body = None
         if request.method == b"POST":
-            body = FileBodyProducer(request.content, cooperator=self._reactor_cooperator())
+            # Of our own: the request's is closed with an answer that comes early.
+            content: Any = request.content
+            body = FileBodyProducer(BytesIO(content.read()), cooperator=self._reactor_cooperator())
         asking = self._agent.request(
             request.method,
             f"http://{host}:{grant.port}".encode("ascii") + target,
             headers,
             body,
         )
-        asking.addTimeout(self.ANSWER, self._reactor)
+        # The agent wraps what a cancelled request ends with, so it is named here.
+        asking.addTimeout(
+            self.ANSWER, self._reactor, onTimeoutCancel=lambda *_: Failure(BackendSilent())
+        )
         try:
             response: IResponse = await asking
-        except CancelledError:
+        except (CancelledError, BackendSilent):
             raise
-        except TimeoutError as error:
-            raise BackendSilent() from error
         except ConnectError as error:
             raise BackendGone() from error
         except Exception as error:
             raise BackendBroken() from error
         request.setResponseCode(response.code)
-        for name in ANSWERED:
-            values = response.headers.getRawHeaders(name)
-            if values is not None:
-                request.responseHeaders.setRawHeaders(name, values)
-        if isinstance(response.length, int):
-            request.setHeader("Content-Length", str(response.length))
-        if request.method == b"HEAD":
+        _pass(response.headers, request.responseHeaders, ANSWERED)
+        if request.method == b"HEAD" or response.code in NO_BODY_CODES:
+            # What the agent calls the length then is that of no body: 0.
             request.finish()
             return
+        if isinstance(response.length, int):
+            request.setHeader("Content-Length", str(response.length))
         body_end: Deferred[None] = Deferred()
         response.deliverBody(_Body(request, body_end))
         await body_end
@@ -140,7 +143,7 @@ class Relay:
 
 
 def _pass(source: Headers, target: Headers, names: tuple[str, ...]) -> None:
-    for name in names:
+    for name in (name.encode("ascii") for name in names):
         values = source.getRawHeaders(name)
         if values is not None:
             target.setRawHeaders(name, values)

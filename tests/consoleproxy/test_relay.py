@@ -161,6 +161,56 @@ class RelayTests(SynchronousTestCase):
 
         self.assertEqual(answer_in(browser.heard).status, 502)
 
+    def test_no_answer(self) -> None:
+        """
+        An ajaxterm that is stuck is answered for with 504, after longer than a poll is held.
+        """
+        self.stage.backend()
+
+        browser = self.start()
+        self.stage.clock.pass_time(39)
+        self.assertEqual(browser.heard, b"")
+        self.stage.clock.pass_time(2)
+
+        self.assertEqual(answer_in(browser.heard).status, 504)
+
+    def test_answer_before_the_whole_body(self) -> None:
+        """
+        A backend may refuse a body before it has it all; nothing is logged as an error.
+        """
+        self.stage.backend(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+        answer = self.stage.ask_console("poll", "POST", b"x" * 200_000)
+
+        self.assertEqual(answer.status, 403)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_headers_that_are_no_text(self) -> None:
+        """
+        Bytes that are no UTF-8 in a header are the console's to judge, and break nothing here.
+        """
+        self.stage.backend(POSTED)
+
+        browser = self.stage.browser(
+            f"GET /console/{NAME}/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            f"Cookie: {self.stage.cookie()}\r\n".encode()
+            + b"Accept-Language: \xff\xfe\r\n\r\n"
+        )
+
+        self.assertEqual(answer_in(browser.heard).status, 200)
+        self.assertIn(b"Accept-Language: \xff\xfe\r\n", self.stage.backends[0].heard)
+
+    def test_head(self) -> None:
+        """
+        A HEAD is asked as such, and its answer does not claim a length of its own.
+        """
+        self.stage.backend(b"HTTP/1.1 200 OK\r\nContent-Length: 700\r\n\r\n")
+
+        answer = self.stage.ask_console("log", "HEAD")
+
+        self.assertEqual((answer.status, answer.body), (200, b""))
+        self.assertNotEqual(answer.headers.get("content-length"), "0")
+
     def test_no_http(self) -> None:
         """
         What answers something else than HTTP is broken.
