@@ -19,11 +19,15 @@ from tests.memorysocket import MemoryConnection, MemoryReactor, MemorySocket
 class _Connector:
     """One attempt, as an endpoint sees it."""
 
-    def __init__(self, reactor: NetworkReactor, factory: Any, timeout: float) -> None:
+    def __init__(
+        self, reactor: NetworkReactor, address: IPv4Address, factory: Any, timeout: float
+    ) -> None:
+        self._address = address
         self._factory = factory
         self._over = False
         self._alarm = reactor.callLater(timeout, self.fail, TimeoutError())
         factory.doStart()
+        factory.startedConnecting(self)
 
     def is_over(self) -> bool:
         if self._over:
@@ -36,6 +40,9 @@ class _Connector:
     def fail(self, why: Exception) -> None:
         if not self.is_over():
             self._factory.clientConnectionFailed(self, Failure(why))
+
+    def getDestination(self) -> IPv4Address:
+        return self._address
 
     def stopConnecting(self) -> None:
         self.fail(UserError())
@@ -83,7 +90,7 @@ class NetworkReactor(MemoryReactor):
         self, host: str, port: int, factory: Any, timeout: float = 30, bindAddress: Any = None
     ) -> _Connector:
         self.dialled.append((host, port))
-        connector = _Connector(self, factory, timeout)
+        connector = _Connector(self, IPv4Address("TCP", host, port), factory, timeout)
         self.callLater(0, self._connect, host, port, factory, connector)
         return connector
 

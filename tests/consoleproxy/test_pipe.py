@@ -1,0 +1,474 @@
+"""
+Tests for L{consoleproxy.pipe}: WebSockets through the proxy.
+"""
+
+from __future__ import annotations
+
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from consoleproxy.web import ProxyResource
+from tests.consoleproxy.stage import (
+    HOST,
+    NAME,
+    PORT,
+    SECRET,
+    TOKEN,
+    Backend,
+    Browser,
+    Stage,
+    answer_in,
+    some_grant,
+)
+
+SWITCHED = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: x\r\n\r\n"
+)
+ASKED = (
+    "Host: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+
+
+class PipeTestCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.stage = Stage()
+        self.stage.grants.authorize(some_grant())
+
+    def dial(
+        self, target: str = f"/console/{NAME}/ws", more: str = "", room: int = 1 << 16
+    ) -> Browser:
+        """
+        A browser that has asked for a WebSocket.
+        """
+        cookie = f"Cookie: {self.stage.cookie()}\r\n"
+        words = f"GET {target} HTTP/1.1\r\n{ASKED}{cookie}{more}\r\n"
+        return self.stage.browser(words.encode("latin-1"), room)
+
+    def piped(self, room: int = 1 << 16) -> tuple[Browser, Backend]:
+        """
+        Both ends of an open WebSocket.
+        """
+        self.stage.backend(SWITCHED)
+        browser = self.dial(room=room)
+        self.assertTrue(browser.heard.startswith(b"HTTP/1.1 101 "))
+        browser.heard = b""
+        self.stage.backends[-1].heard = b""
+        return browser, self.stage.backends[-1]
+
+    def settle(self) -> None:
+        self.stage.clock.flush()
+
+
+class HandshakeTests(PipeTestCase):
+    """
+    The head is checked; then the backend is asked.
+    """
+
+    def test_by_cookie(self) -> None:
+        """
+        The page's WebSocket is attached, with what the browser said of it.
+        """
+        self.stage.backend(SWITCHED)
+
+        browser = self.dial(f"/console/{NAME}/ws?x=1", "Sec-WebSocket-Protocol: ajaxterm.v1\r\n")
+
+        self.assertTrue(browser.heard.startswith(b"HTTP/1.1 101 "))
+        asked = self.stage.backends[0].heard
+        self.assertTrue(asked.startswith(b"GET /ws?x=1 HTTP/1.1\r\n"))
+        self.assertIn(b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", asked)
+        self.assertIn(b"Sec-WebSocket-Protocol: ajaxterm.v1\r\n", asked)
+
+    def test_by_token(self) -> None:
+        """
+        Clients of nova-serialproxy attach by the URL itself.
+        """
+        self.stage.backend(SWITCHED)
+
+        self.dial(f"/?token={TOKEN}", "Sec-WebSocket-Protocol: binary\r\n")
+        self.dial(f"/?token={TOKEN}&replay=100")
+        self.dial(f"/?token={TOKEN}&replay=100%0d%0aX:")
+
+        lines = [backend.heard.partition(b"\r\n")[0] for backend in self.stage.backends]
+        self.assertEqual(
+            lines, [b"GET /ws HTTP/1.1", b"GET /ws?replay=100 HTTP/1.1", b"GET /ws HTTP/1.1"]
+        )
+
+    def test_wrong_token(self) -> None:
+        """
+        A wrong token attaches to nothing.
+        """
+        browser = self.dial("/?token=" + "W" * 43)
+        self.stage.clock.pass_time(2, 0.5)
+
+        self.assertEqual(answer_in(browser.heard).status, 403)
+        self.assertEqual(self.stage.clock.dialled, [])
+
+    def test_origins(self) -> None:
+        """
+        Pages of other origins can't attach with our user's cookies; our own can, and those
+        that are allowed, and clients that are no pages.
+        """
+        self.stage = Stage(origins=["https://horizon.example"])
+        self.stage.grants.authorize(some_grant())
+        self.stage.backend(SWITCHED)
+        welcome = ("http://127.0.0.1", "https://horizon.example", None)
+        foreign = ("http://evil.example", "null", "http://127.0.0.1:81", "http://127.0.0.1.evil")
+
+        for origin in (*welcome, *foreign):
+            browser = self.dial(more=f"Origin: {origin}\r\n" if origin else "")
+            status = browser.heard[9:12]
+            self.assertEqual(status, b"101" if origin in welcome else b"403", origin)
+        by_token = self.dial(f"/?token={TOKEN}", "Origin: http://evil.example\r\n")
+        self.assertEqual(by_token.heard[9:12], b"403")
+
+    def test_two_origins(self) -> None:
+        """
+        Who says two origins is believed neither.
+        """
+        browser = self.dial(more="Origin: http://127.0.0.1\r\nOrigin: http://evil.example\r\n")
+
+        self.assertEqual(answer_in(browser.heard).status, 403)
+
+    def test_head_for_the_backend(self) -> None:
+        """
+        It bears the secret, and nothing of the browser's but the handshake: no cookie, no
+        credentials, no extension that would change the framing.
+        """
+        self.stage.backend(SWITCHED)
+
+        self.dial(
+            more="Authorization: Bearer forged\r\nX-Forwarded-For: forged\r\n"
+            "Sec-WebSocket-Extensions: permessage-deflate; forged\r\nOrigin: http://127.0.0.1\r\n"
+        )
+
+        asked = self.stage.backends[0].heard
+        self.assertIn(f"Authorization: Bearer {SECRET}\r\n".encode(), asked)
+        self.assertEqual(asked.count(b"Authorization"), 1)
+        self.assertNotIn(b"forged", asked)
+        self.assertNotIn(b"Cookie", asked)
+        self.assertNotIn(b"Extensions", asked)
+        self.assertTrue(asked.endswith(b"\r\n\r\n"))
+
+    def test_posted_upgrade(self) -> None:
+        """
+        A WebSocket begins with GET.
+        """
+        words = (
+            f"POST /console/{NAME}/ws HTTP/1.1\r\n{ASKED}Cookie: {self.stage.cookie()}\r\n"
+            "Content-Length: 0\r\n\r\n"
+        )
+
+        browser = self.stage.browser(words.encode())
+
+        self.assertEqual(answer_in(browser.heard).status, 405)
+
+    def test_nobody_listens(self) -> None:
+        """
+        A console whose process is gone is answered 502.
+        """
+        self.assertEqual(answer_in(self.dial().heard).status, 502)
+        self.assertEqual(self.stage.resource._count, 0)
+
+    def test_no_answer(self) -> None:
+        """
+        An ajaxterm that is stuck is given up on after ten seconds.
+        """
+        self.stage.backend()
+        browser = self.dial()
+        self.stage.clock.pass_time(9)
+        self.assertEqual(browser.heard, b"")
+
+        self.stage.clock.pass_time(2)
+
+        self.assertEqual(answer_in(browser.heard).status, 504)
+        self.assertTrue(self.stage.backends[0].lost)
+        self.assertEqual(self.stage.resource._count, 0)
+
+    def test_refused(self) -> None:
+        """
+        An ajaxterm that does not know the secret (any more) is a link that opens nothing.
+        """
+        self.stage.backend(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+        browser = self.dial()
+
+        self.assertEqual(answer_in(browser.heard).status, 403)
+        self.assertTrue(self.stage.backends[0].lost)
+
+    def test_bad_answers(self) -> None:
+        """
+        A backend that answers something else, or without end, is broken; at most 16 KiB
+        of its head are taken.
+        """
+        for said in (
+            b"SSH-2.0-OpenSSH_9\r\n\r\n",
+            b"HTTP/1.0 101 Switching\r\n\r\n",
+            b"HTTP/1.1 500 Oops\r\n\r\n",
+            b"HTTP/1.1 101 Switching\r\nX: " + b"x" * 17_000 + b"\r\n\r\n",
+            b"HTTP/1.1 101 Switching\r\nX: " + b"x" * 17_000,
+        ):
+            self.stage.backend(said)
+            browser = self.dial()
+            self.assertEqual(answer_in(browser.heard).status, 502, said[:30])
+            self.assertTrue(self.stage.backends[-1].lost)
+
+    def test_backend_hangs_up(self) -> None:
+        """
+        So is one that hangs up instead.
+        """
+        self.stage.backend()
+        browser = self.dial()
+
+        self.stage.backends[0].hang_up()
+        self.settle()
+
+        self.assertEqual(answer_in(browser.heard).status, 502)
+
+    def test_answer_in_pieces(self) -> None:
+        """
+        The head may come byte by byte, with the first output behind it.
+        """
+        self.stage.backend()
+        browser = self.dial()
+
+        for byte in SWITCHED + b"first":
+            self.stage.backends[0].say(bytes([byte]))
+            self.settle()
+
+        self.assertTrue(browser.heard.endswith(b"\r\n\r\nfirst"))
+
+    def test_first_output_behind_the_head(self) -> None:
+        """
+        Output in the same segment as the head is not lost.
+        """
+        self.stage.backend(SWITCHED + b"first")
+
+        self.assertTrue(self.dial().heard.endswith(b"\r\n\r\nfirst"))
+
+    def test_browser_leaves_while_it_waits(self) -> None:
+        """
+        A tab that is closed before the console answers leaves nothing open.
+        """
+        self.stage.backend()
+        browser = self.dial()
+
+        assert browser.transport is not None
+        browser.transport.loseConnection()
+        self.settle()
+
+        self.assertTrue(self.stage.backends[0].lost)
+        self.assertEqual(self.stage.resource._count, 0)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_browser_leaves_while_we_dial(self) -> None:
+        """
+        Nor one that is closed even before.
+        """
+        self.stage.clock.hang(HOST, PORT)
+        browser = self.dial()
+
+        assert browser.transport is not None
+        browser.transport.loseConnection()
+        self.settle()
+
+        self.assertEqual(self.stage.resource._count, 0)
+        self.assertEqual(self.stage.clock.getDelayedCalls(), [])
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_revoked_while_we_dial(self) -> None:
+        """
+        A grant that is revoked while the console answers is not attached to.
+        """
+        self.stage.backend()
+        browser = self.dial()
+
+        self.stage.grants.revoke(NAME)
+        self.stage.backends[0].say(SWITCHED)
+        self.settle()
+
+        self.assertEqual(answer_in(browser.heard).status, 403)
+        self.assertTrue(self.stage.backends[0].lost)
+
+    def test_limits(self) -> None:
+        """
+        One grant can't take all connections; neither can all grants together.
+        """
+        self.stage.resource.MOST_PER_GRANT = 2
+        self.stage.backend(SWITCHED)
+        statuses = [self.dial().heard[9:12] for _ in range(3)]
+        self.assertEqual(statuses, [b"101", b"101", b"503"])
+
+        self.stage.resource.MOST_PIPES = 2
+        self.stage.grants.authorize(some_grant("g" + "2" * 16, "2" * 43))
+        self.assertEqual(self.dial("/?token=" + "2" * 43).heard[9:12], b"503")
+        self.assertEqual(ProxyResource.MOST_PIPES, 10_000)
+
+
+class PipedTests(PipeTestCase):
+    """
+    Then bytes go through, unread, until either end goes.
+    """
+
+    def test_both_ways(self) -> None:
+        """
+        What one side says the other hears, byte for byte.
+        """
+        browser, backend = self.piped()
+
+        browser.say(bytes(range(256)))
+        backend.say(bytes(range(255, -1, -1)))
+        self.settle()
+
+        self.assertEqual(backend.heard, bytes(range(256)))
+        self.assertEqual(browser.heard, bytes(range(255, -1, -1)))
+
+    def test_slow_browser_stops_the_backend(self) -> None:
+        """
+        A browser that does not read is waited for where the output comes from; the proxy
+        keeps little of it, and then all of it arrives.
+        """
+        browser, backend = self.piped(room=1000)
+        assert browser.transport is not None
+        browser.transport.pauseProducing()
+        output = bytes(range(250)) * 20_000
+
+        backend.say(output)
+        self.settle()
+
+        ajaxterm, _ = self.stage.clock.made[0]
+        self.assertGreater(ajaxterm.queued, len(output) - 500_000)
+        browser.transport.resumeProducing()
+        self.settle()
+        self.assertEqual(browser.heard, output)
+
+    def test_slow_backend_stops_the_browser(self) -> None:
+        """
+        The same the other way: a flood of input waits in the browser.
+        """
+        browser, backend = self.piped()
+        assert backend.transport is not None and browser.transport is not None
+        backend.transport.pauseProducing()
+        keys = bytes(range(250)) * 20_000
+
+        browser.say(keys)
+        self.settle()
+
+        self.assertGreater(browser.transport.queued, len(keys) - 500_000)  # type: ignore[attr-defined]
+        backend.transport.resumeProducing()
+        self.settle()
+        self.assertEqual(backend.heard, keys)
+
+    def test_backend_ends(self) -> None:
+        """
+        The console's last words reach a browser that is behind, before it is cut off.
+        """
+        browser, backend = self.piped(room=1000)
+        assert browser.transport is not None
+        browser.transport.pauseProducing()
+        backend.say(b"x" * 50_000)
+        backend.hang_up()
+        self.settle()
+        self.assertFalse(browser.lost)
+
+        browser.transport.resumeProducing()
+        self.settle()
+
+        self.assertEqual(len(browser.heard), 50_000)
+        self.assertTrue(browser.lost)
+        self.assertEqual(self.stage.resource._count, 0)
+        self.assertEqual(self.stage.resource._pipes, {})
+
+    def test_browser_ends(self) -> None:
+        """
+        A closed tab is gone from its console at once, with what it typed last.
+        """
+        browser, backend = self.piped()
+
+        browser.say(b"last")
+        assert browser.transport is not None
+        browser.transport.loseConnection()
+        self.settle()
+
+        self.assertEqual(backend.heard, b"last")
+        self.assertTrue(backend.lost)
+        self.assertEqual(self.stage.resource._count, 0)
+        self.assertEqual(self.stage.clock.getDelayedCalls(), [])
+
+    def test_browser_that_never_reads_is_cut(self) -> None:
+        """
+        After its console's end a browser has ten seconds to take what is left.
+        """
+        browser, backend = self.piped(room=1000)
+        assert browser.transport is not None
+        browser.transport.pauseProducing()
+        backend.say(b"x" * 50_000)
+        backend.hang_up()
+        self.settle()
+
+        self.stage.clock.pass_time(11)
+
+        self.assertEqual(self.stage.resource._count, 0)
+        browser.transport.resumeProducing()
+        self.settle()
+        self.assertTrue(browser.lost)
+
+    def test_grant_does_not_age(self) -> None:
+        """
+        An open WebSocket keeps its grant, however silent it is; afterwards it ages.
+        """
+        browser, _ = self.piped()
+
+        self.stage.clock.pass_time(5000, 100)
+        self.assertFalse(browser.lost)
+        self.assertIsNotNone(self.stage.grants.find(NAME))
+        assert browser.transport is not None
+        browser.transport.loseConnection()
+        self.stage.clock.pass_time(700, 100)
+
+        self.assertIsNone(self.stage.grants.find(NAME))
+
+    def test_revoked(self) -> None:
+        """
+        Of a revoked grant the ajaxterm may take leave; what is still open then is cut.
+        """
+        browser, backend = self.piped()
+
+        self.stage.grants.revoke(NAME)
+        backend.say(b"bye")
+        self.settle()
+        self.assertEqual(browser.heard, b"bye")
+        self.assertFalse(browser.lost)
+        self.stage.clock.pass_time(0.6, 0.1)
+
+        self.assertTrue(browser.lost)
+        self.assertTrue(backend.lost)
+        self.assertEqual(self.stage.resource._count, 0)
+
+    def test_cut_all(self) -> None:
+        """
+        A proxy that is stopped ends them all at once.
+        """
+        browser, backend = self.piped()
+
+        self.stage.resource.cut_all()
+        self.settle()
+
+        self.assertTrue(browser.lost and backend.lost)
+        self.assertEqual(self.stage.resource._count, 0)
+
+    def test_next_request_is_not_for_the_backend(self) -> None:
+        """
+        Once a WebSocket was refused, the connection is the web server's again: another
+        request on it is looked at like any other.
+        """
+        self.stage.backend(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+        browser = self.dial()
+        browser.heard = b""
+
+        browser.say(f"GET /?token={TOKEN} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        self.settle()
+
+        self.assertEqual(answer_in(browser.heard).status, 303)
+        self.assertEqual(len(self.stage.backends), 1)
