@@ -34,6 +34,12 @@ SENTENCES = {
         "The name in the address, or the page that asks, is not one that this console proxy "
         "serves. Open the link itself, or let the administrator allow that name.",
     ),
+    "handshake": (
+        400,
+        "This is no WebSocket that can be answered",
+        "The console speaks version 13 of the protocol, and the subprotocols that it documents or "
+        "none. Use another client, or set this one so.",
+    ),
     "gone": (
         502,
         "The console is gone",

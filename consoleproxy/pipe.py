@@ -20,6 +20,10 @@ LONGEST_HEAD = 16384
 _STATUS = re.compile(rb"HTTP/1\.1 ([0-9]{3})[ \r]")
 
 
+SWITCHED = (b"upgrade", b"connection", b"sec-websocket-accept", b"sec-websocket-protocol")
+"""Headers of a backend's answer that the browser gets."""
+
+
 class BadAnswer(Exception):
     """The backend did not answer as an ajaxterm does."""
 
@@ -55,8 +59,8 @@ class BackendSide(_Side):
     The connection to an ajaxterm.  First it asks for the upgrade and waits for
     the answer's head; then it is one side of a pipe.
 
-    @ivar switched: fires with the head, and what came behind it, when the
-        backend has switched protocols; with L{NotSwitched} or L{BadAnswer} when not.
+    @ivar switched: fires with a head for the browser, and what came behind it,
+        when the backend has switched protocols; with L{NotSwitched} or L{BadAnswer} when not.
     """
 
     def __init__(self, head: bytes) -> None:
@@ -90,7 +94,7 @@ class BackendSide(_Side):
             # Nothing more is read until the other side is there.
             self.transport.pauseProducing()
             answer, self._answer = self._answer, b""
-            self.switched.callback(answer)
+            self.switched.callback(_for_browsers(answer[:end]) + answer[end + 4 :])
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._pipe is not None:
@@ -190,3 +194,11 @@ class Pipe:
         for side in (self._backend, self._browser):
             if side is not None and side.transport is not None:
                 side.transport.abortConnection()
+
+
+def _for_browsers(head: bytes) -> bytes:
+    lines = [b"HTTP/1.1 101 Switching Protocols"]
+    for line in head.split(b"\r\n")[1:]:
+        if line.partition(b":")[0].lower() in SWITCHED:
+            lines.append(line)
+    return b"\r\n".join(lines) + b"\r\n\r\n"

@@ -36,9 +36,9 @@ from groundwork.takeover import take_over
 _PART = rb"[A-Za-z0-9_~-][A-Za-z0-9._~-]*"
 _BELOW = re.compile(rb"/console/(g[0-9a-f]{16})(/(?:%s(?:/%s)*/?)?)?" % (_PART, _PART))
 _QUERY = re.compile(rb"[A-Za-z0-9._~&=%+-]{0,2000}")
-_SAFE_VALUE = re.compile(r"[\x20-\x7e]{1,1000}")
+_SAFE_VALUE = re.compile(rb"[\x20-\x7e]{1,1000}")
 
-HANDSHAKE = ("Sec-WebSocket-Key", "Sec-WebSocket-Version", "Sec-WebSocket-Protocol")
+HANDSHAKE = (b"Sec-WebSocket-Key", b"Sec-WebSocket-Version", b"Sec-WebSocket-Protocol")
 """What of a browser's handshake is passed on.  Extensions are not offered."""
 
 
@@ -98,7 +98,7 @@ class ProxyResource(Resource):
             say(request, "stranger")
             return
         path, _, query = request.uri.partition(b"?")
-        upgrade = request.requestHeaders.hasHeader("Upgrade")
+        upgrade = _wants_socket(request)
         if path == b"/":
             await self._at_the_door(request, upgrade)
             return
@@ -200,7 +200,7 @@ class ProxyResource(Resource):
         except BadAnswer as error:
             raise BackendBroken() from error
         except NotSwitched as refused:
-            say(request, "unknown" if refused.status == 403 else "broken")
+            say(request, {400: "handshake", 403: "unknown"}.get(refused.status, "broken"))
             return False
         except CancelledError:
             backend.transport.abortConnection()
@@ -245,17 +245,22 @@ class ProxyResource(Resource):
             say(request, "broken")
 
 
+def _wants_socket(request: Request) -> bool:
+    offers = b",".join(request.requestHeaders.getRawHeaders(b"Upgrade", []))
+    return b"websocket" in (offer.strip().lower() for offer in offers.split(b","))
+
+
 def _upgrade_head(request: Request, grant: Grant, target: bytes) -> bytes:
     host = f"[{grant.host}]" if ":" in grant.host else grant.host
     lines = [
-        f"GET {target.decode('ascii')} HTTP/1.1",
-        f"Host: {host}:{grant.port}",
-        "Upgrade: websocket",
-        "Connection: Upgrade",
-        f"Authorization: Bearer {grant.secret}",
+        b"GET %s HTTP/1.1" % target,
+        f"Host: {host}:{grant.port}".encode("ascii"),
+        b"Upgrade: websocket",
+        b"Connection: Upgrade",
+        f"Authorization: Bearer {grant.secret}".encode("ascii"),
     ]
     for name in HANDSHAKE:
         for value in request.requestHeaders.getRawHeaders(name, []):
             if _SAFE_VALUE.fullmatch(value):
-                lines.append(f"{name}: {value}")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
+                lines.append(name + b": " + value)
+    return b"\r\n".join(lines) + b"\r\n\r\n"

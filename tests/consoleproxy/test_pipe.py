@@ -4,7 +4,6 @@ Tests for L{consoleproxy.pipe}: WebSockets through the proxy.
 
 from __future__ import annotations
 
-
 from twisted.trial.unittest import SynchronousTestCase
 
 from consoleproxy.web import ProxyResource
@@ -196,6 +195,66 @@ class HandshakeTests(PipeTestCase):
 
         self.assertEqual(answer_in(browser.heard).status, 403)
         self.assertTrue(self.stage.backends[0].lost)
+
+    def test_handshake_refused(self) -> None:
+        """
+        A handshake that the ajaxterm can't answer is the client's mistake, and told so.
+        """
+        self.stage.backend(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+        browser = self.dial(more="Sec-WebSocket-Protocol: xmpp\r\n")
+
+        self.assertEqual(answer_in(browser.heard).status, 400)
+
+    def test_handshake_that_is_no_text(self) -> None:
+        """
+        Bytes that are no text are left out of the backend's head, and break nothing.
+        """
+        self.stage.backend(SWITCHED)
+
+        browser = self.dial(more="Sec-WebSocket-Protocol: \xff\r\n")
+
+        self.assertEqual(browser.heard[9:12], b"101")
+        self.assertNotIn(b"\xff", self.stage.backends[0].heard)
+
+    def test_other_upgrades(self) -> None:
+        """
+        An offer to upgrade to something else is ignored (RFC 9110, 7.8): the page comes.
+        """
+        self.stage.backend(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        words = (
+            f"GET /console/{NAME}/ HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: h2c\r\n"
+            f"Connection: Upgrade, HTTP2-Settings\r\nCookie: {self.stage.cookie()}\r\n\r\n"
+        )
+
+        browser = self.stage.browser(words.encode())
+
+        self.assertEqual(answer_in(browser.heard).status, 200)
+
+    def test_head_for_the_browser(self) -> None:
+        """
+        Of the backend's head the browser gets the handshake, and nothing else: a backend
+        sets no cookie on the proxy's origin.
+        """
+        self.stage.backend(
+            b"HTTP/1.1 101 What Ever\r\nupgrade: websocket\r\nSet-Cookie: a=b\r\n"
+            b"Connection: Upgrade\r\nSec-WebSocket-Accept: x\r\nX-Odd: 1\r\n"
+            b"Sec-WebSocket-Protocol: ajaxterm.v1\r\n\r\nfirst"
+        )
+
+        head, _, output = self.dial().heard.partition(b"\r\n\r\n")
+
+        self.assertEqual(
+            head.split(b"\r\n"),
+            [
+                b"HTTP/1.1 101 Switching Protocols",
+                b"upgrade: websocket",
+                b"Connection: Upgrade",
+                b"Sec-WebSocket-Accept: x",
+                b"Sec-WebSocket-Protocol: ajaxterm.v1",
+            ],
+        )
+        self.assertEqual(output, b"first")
 
     def test_bad_answers(self) -> None:
         """
