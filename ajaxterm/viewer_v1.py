@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -51,7 +52,7 @@ class ViewerV1:
             self._typed(message)
             return
         try:
-            said = json.loads(message)
+            said = json.loads(message, parse_constant=_no_number)
             if not isinstance(said, dict):
                 raise ValueError("an object is wanted")
         except (ValueError, RecursionError):
@@ -136,7 +137,7 @@ class ViewerV1:
         wanted = said.get("do")
         if wanted == "ping":
             sent = said.get("sent")
-            self.event({"event": "pong", "sent": sent if isinstance(sent, (int, float)) else None})
+            self.event({"event": "pong", "sent": sent if _is_number(sent) else None})
         elif wanted == "size":
             rows, columns = said.get("rows"), said.get("columns")
             if not (_is_length(rows) and _is_length(columns)):
@@ -151,6 +152,17 @@ class ViewerV1:
 
     def _never_attached(self) -> None:
         self._socket.close(1002, 'no {"do": "attach"} came')
+
+
+def _no_number(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON (RFC 8259, 6)")
+
+
+def _is_number(value: object) -> bool:
+    # 1e999 is JSON, but infinite here, and then no JSON any more.
+    if isinstance(value, float):
+        return isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _is_length(value: object) -> bool:
