@@ -61,10 +61,13 @@ class Console:
     @cvar LAST_OUTPUT: seconds that a guest which has ended has for its last
         output to pass.
     @cvar LAST_WORDS: seconds that the terminal has to end by itself.
+    @cvar STEADY: seconds after which the end of a socat is taken for an accident,
+        and the next one joins at once.
     """
 
     LAST_OUTPUT = 1.0
     LAST_WORDS = 5.0
+    STEADY = 1.0
 
     _log = Logger()
 
@@ -212,7 +215,7 @@ class Console:
         still the guest's, or dead.
         """
         title = self.place.title
-        if self._clock.seconds() - self._joined_at > 10.0:
+        if self._clock.seconds() - self._joined_at > self.STEADY:
             self._joins = 0
         delay = self._delay()
         self._joins += 1
