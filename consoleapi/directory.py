@@ -32,7 +32,7 @@ UNKNOWN = "unknown"
 STATES = frozenset((RUNNING, "paused", SHUTOFF, "crashed", "suspended", UNKNOWN))
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,189}[A-Za-z0-9])?")
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,188}[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,12 +83,12 @@ class Lobby:
         """
         @param asked: for C{/}, or below C{/lobby/}.
         """
-        name = asked.path.removeprefix("/").removeprefix("lobby/")
-        if name and name != "lobby.html" and name in self._files:
+        name = asked.path.removeprefix("/lobby/")
+        if name != "lobby.html" and name in self._files:
             asked.must_read()
             return self._files[name]
         user = await self._authentication.user(asked.headers, asked.address)
-        if not name:
+        if asked.path == "/":
             asked.must_read()
             page = self._files["lobby.html"]
             return Reply(200, page.body, page.content_type, {"Vary": "Accept"}, page.policy)
