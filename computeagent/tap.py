@@ -5,6 +5,7 @@ C{twistd computeagent}: options become an agent.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 from ipaddress import ip_address
@@ -29,6 +30,9 @@ from consolebus.ibus import IConsoleBus
 from consolesettings.options import SettingsOptions
 
 DEFAULT_CHILD_USER = "nobody"
+
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,188}[A-Za-z0-9])?")
+"""What the bus and the API take."""
 
 
 def port_range(text: str) -> PortRange:
@@ -85,8 +89,11 @@ class AgentOptions(SettingsOptions):
 
     def postOptions(self) -> None:
         host = self["host"]
-        if not host or len(host) > 200 or not all(c.isalnum() or c in "._-" for c in host):
-            raise usage.UsageError("--host consists of letters, digits, dots and hyphens")
+        if not _HOST.fullmatch(host):
+            raise usage.UsageError(
+                "--host consists of 1 to 190 letters, digits, dots and hyphens, a letter or digit "
+                "first and last"
+            )
         if self["child-user"] is None:
             self["child-user"] = DEFAULT_CHILD_USER if os.geteuid() == 0 else ""
         if self["run"] is None:
