@@ -47,11 +47,16 @@ class SettingsOptions(usage.Options):
         for name in self.repeatable:
             self[name] = []
         self["config"] = None
+        for name, dispatched in self._dispatch.items():
+            if isinstance(dispatched, usage.CoerceParameter):
+                self._dispatch[name] = _Parameter(self, dispatched.coerce)
         self._from_file: set[str] = set()
 
     def opt_config(self, path: str) -> None:
         """A TOML file with a section for each daemon; flags win over it."""
-        # Read beforehand, by parseOptions.
+        # It was read beforehand, by parseOptions, where it was found.
+        if path != self["config"]:
+            raise usage.UsageError("--config is written in full, and given once")
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """
@@ -105,7 +110,10 @@ class SettingsOptions(usage.Options):
                 f"--config: {name} in {path} must be "
                 + ("a text or a number" if takes_value else "true or false")
             )
-        self._dispatch[name].dispatch(name, str(value))
+        try:
+            self._dispatch[name].dispatch(name, str(value))
+        except _Unfit as unfit:
+            raise usage.UsageError(f"--config: {name} in {path}: {unfit.why}") from None
 
     def collect(self, name: str, value: str) -> None:
         """One more value of a repeatable option, from the command line."""
@@ -113,6 +121,24 @@ class SettingsOptions(usage.Options):
             self._from_file.discard(name)
             self[name] = []
         self[name].append(value)
+
+
+class _Unfit(usage.UsageError):
+    """A value that its option does not understand."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"--{name}: {why}")
+        self.why = why
+
+
+class _Parameter(usage.CoerceParameter):
+    """An option with a value, which names itself where the value does not fit."""
+
+    def dispatch(self, name: str, value: str) -> None:
+        try:
+            self.options.opts[name] = self.coerce(value)
+        except ValueError as error:
+            raise _Unfit(name, str(error)) from None
 
 
 def _collector(name: str, text: str) -> Callable[[SettingsOptions, str], None]:

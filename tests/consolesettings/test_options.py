@@ -232,3 +232,26 @@ class RefusalTests(SettingsTestCase):
         error = self.assertRaises(usage.UsageError, Kitchen().parseOptions, ["--config"])
 
         self.assertEqual(str(error), "--config wants a file")
+
+    def test_abbreviated(self) -> None:
+        """
+        An abbreviation that getopt would take does not silently go without the file; nor
+        does a second file.
+        """
+        path, other = self.file('[kitchen]\noven = "wood"\n'), self.file("")
+        for words in (["--conf", path], [f"--confi={path}"], ["--config", other, "--config", path]):
+            error = self.assertRaises(usage.UsageError, Kitchen().parseOptions, words)
+
+            self.assertEqual(str(error), "--config is written in full, and given once")
+
+    def test_values_that_do_not_fit(self) -> None:
+        """
+        A value that can't be understood is told with its option, and where it stands.
+        """
+        error = self.assertRaises(usage.UsageError, Kitchen().parseOptions, ["--plates", "many"])
+
+        self.assertTrue(str(error).startswith("--plates: "), error)
+        self.assertIn("'many'", str(error))
+        self.assertTrue(
+            self.refused('[kitchen]\nplates = "many"\n').startswith("--config: plates in FILE: ")
+        )
