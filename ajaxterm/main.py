@@ -167,7 +167,12 @@ def _serve_command(reactor: Any, options: Options, page: Page, environ: Mapping[
 
     line = CommandLine(ended)
     terminal = Terminal(
-        reactor, _terms(options), line, page, lambda grants: OwnDoor(grants, port), stop
+        reactor,
+        _terms(options),
+        line,
+        page,
+        lambda grants: OwnDoor(grants, port, [options["interface"]]),
+        stop,
     )
     line.session = terminal.session
     token = token_urlsafe(32)

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import mimetypes
 import re
-from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -29,7 +28,7 @@ from groundwork.manners import HostRule, OriginRule, be_strict, only
 from groundwork.takeover import take_over
 
 PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; connect-src 'self'; font-src 'self'; "
     "frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
 )
@@ -109,25 +108,30 @@ class OwnDoor:
 
     COOKIE = "ajaxterm"
 
-    def __init__(self, grants: Grants, port: int) -> None:
+    def __init__(self, grants: Grants, port: int, names: Iterable[str] = ()) -> None:
         """
         @param port: where we listen.  It is part of the cookie's name, since
             cookies do not tell ports apart (RFC 6265, 8.5).
+        @param names: what we are called besides what L{HostRule} knows.
         """
         self._grants = grants
         self._cookie = f"{self.COOKIE}-{port}"
-        self._host, self._origin = HostRule(), OriginRule()
+        self._host, self._origin = HostRule(names), OriginRule()
 
     def admit(self, request: Request) -> Grant | None:
         headers = request.requestHeaders
         if not (self._host.is_ours(headers) and self._origin.is_welcome(headers)):
             return None
-        secret = _cookie(headers, self._cookie) or _token(request)
-        return self._grants.find(secret) if secret else None
+        # All of them: an earlier ajaxterm's cookie may be beside a good token.
+        for secret in (*_cookies(headers, self._cookie), _token(request)):
+            grant = self._grants.find(secret) if secret else None
+            if grant is not None:
+                return grant
+        return None
 
     def welcome(self, request: Request) -> bytes | int | None:
         token = _token(request)
-        if token is None or request.requestHeaders.hasHeader("Upgrade"):
+        if token is None or request.method not in (b"GET", b"HEAD") or _wants_websocket(request):
             return None
         if not self._host.is_ours(request.requestHeaders) or self._grants.find(token) is None:
             return None
@@ -152,8 +156,16 @@ class TerminalResource(Resource):
         self._page = page
         self._release = release
 
-    def render_GET(self, request: Request) -> bytes | int:
+    def render(self, request: Request) -> bytes | int:
         be_strict(request)
+        answer = self._answer(request)
+        if request.method == b"HEAD" and isinstance(answer, bytes):
+            # By us, since twisted.web says in the log whom it does it for.
+            request.setHeader("Content-Length", str(len(answer)))
+            return b""
+        return answer
+
+    def _answer(self, request: Request) -> bytes | int:
         path = b"/".join(request.postpath or []).decode("utf-8", "replace")
         if path == "":
             welcomed = self._door.welcome(request)
@@ -166,14 +178,15 @@ class TerminalResource(Resource):
                 403,
                 "You have no leave to use this console, or it is over. Ask for a new URL.",
             )
-        if path in ("", "ws") and request.requestHeaders.hasHeader("Upgrade"):
+        if request.method not in (b"GET", b"HEAD"):
+            request.setHeader("Allow", "GET, HEAD")
+            return _say(request, 405, "Here things can only be looked at, by GET or HEAD.")
+        if path == "ws" or (path == "" and _wants_websocket(request)):
             return self._attach(request, grant)
         if path == "":
             return self._send_file(request, "index.html")
         if path == "log":
             return self._log_file(request)
-        if path == "ws":
-            return self._attach(request, grant)
         match = re.fullmatch(r"assets/([A-Za-z0-9._-]+)", path)
         if match is not None:
             return self._send_file(request, match[1])
@@ -202,6 +215,8 @@ class TerminalResource(Resource):
 
     def _attach(self, request: Request, grant: Grant) -> bytes | int:
         try:
+            if request.method != b"GET":
+                raise BadHandshake("it begins with a GET")
             head, subprotocol = handshake(request.requestHeaders)
         except BadHandshake as bad:
             request.setHeader("Sec-WebSocket-Version", "13")
@@ -233,12 +248,17 @@ def _replay(request: Request) -> int:
     return int(values[0]) if len(values) == 1 and re.fullmatch(rb"[0-9]{1,9}", values[0]) else 0
 
 
-def _cookie(headers: Headers, name: str) -> str | None:
+def _wants_websocket(request: Request) -> bool:
+    # Other upgrades, such as h2c, are ignored (RFC 9110, 7.8).
+    upgrades = request.requestHeaders.getRawHeaders("Upgrade", [])
+    return any("websocket" in upgrade.lower() for upgrade in upgrades)
+
+
+def _cookies(headers: Headers, name: str) -> Iterator[str]:
+    # Not by http.cookies, which drops all that follows a cookie it does not
+    # like; and we get those of everything else on this address.
     for line in headers.getRawHeaders("Cookie", []):
-        try:
-            jar = SimpleCookie(line)
-        except CookieError:
-            continue
-        if name in jar:
-            return jar[name].value
-    return None
+        for pair in line.split(";"):
+            key, _, value = pair.strip().partition("=")
+            if key == name:
+                yield value.strip('"')

@@ -36,6 +36,10 @@ class BoundedRequest(Request):
     _received = 0
     _refused = False
 
+    def __repr__(self) -> str:
+        # Without the URI, which can open a console; twisted.web logs this.
+        return f"<{self.__class__.__name__} at {id(self):#x}>"
+
     def gotLength(self, length: int | None) -> None:
         super().gotLength(0 if length is not None and length > self.MOST else length)
         if length is not None and length > self.MOST:

@@ -211,7 +211,8 @@ class Wire:
         said = {"Host": "127.0.0.1", **(headers or {})}
         if body:
             said["Content-Length"] = str(len(body))
-        request = h11.Request(method=method, target=target, headers=list(said.items()))
+        encoded = [(name.encode(), value.encode("latin-1")) for name, value in said.items()]
+        request = h11.Request(method=method, target=target, headers=encoded)
         asked = [request, *([h11.Data(data=body)] if body else []), h11.EndOfMessage()]
         asking = _Asking(asked)
         self.connect(asking)
