@@ -139,10 +139,14 @@ class Answer:
     body: bytes
 
 
-class _Asking(Protocol):
+class Asking(Protocol):
     """
-    One request, and what comes back.
+    One request.
+
+    @ivar answer: C{None} until the whole of it is there.
     """
+
+    transport: Any
 
     def __init__(self, asked: list[Any]) -> None:
         self._http = h11.Connection(h11.CLIENT)
@@ -152,7 +156,6 @@ class _Asking(Protocol):
         self.answer: Answer | None = None
 
     def connectionMade(self) -> None:
-        assert self.transport is not None
         for event in self._asked:
             self.transport.write(self._http.send(event) or b"")
 
@@ -160,7 +163,8 @@ class _Asking(Protocol):
         self._take(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._take(b"")
+        if self._head is not None:
+            self._take(b"")
 
     def _take(self, data: bytes) -> None:
         self._http.receive_data(data)
@@ -206,15 +210,24 @@ class Wire:
         body: bytes = b"",
     ) -> Answer:
         """
-        Ask for something, and wait for the whole answer.
+        Ask for something that is answered at once.
         """
+        answer = self.begin_to_ask(method, target, headers, body).answer
+        assert answer is not None, "no answer came"
+        return answer
+
+    def begin_to_ask(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> Asking:
         said = {"Host": "127.0.0.1", **(headers or {})}
         if body:
             said["Content-Length"] = str(len(body))
         encoded = [(name.encode(), value.encode("latin-1")) for name, value in said.items()]
         request = h11.Request(method=method, target=target, headers=encoded)
-        asked = [request, *([h11.Data(data=body)] if body else []), h11.EndOfMessage()]
-        asking = _Asking(asked)
+        asking = Asking([request, *([h11.Data(data=body)] if body else []), h11.EndOfMessage()])
         self.connect(asking)
-        assert asking.answer is not None, "no answer came"
-        return asking.answer
+        return asking
