@@ -42,9 +42,12 @@ def port_range(text: str) -> PortRange:
 
 def seconds(text: str) -> float:
     """Coerce a length of time."""
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0 < value < 1e9:
-        raise ValueError("more than 0 seconds are wanted")
+        raise ValueError(f"a number of seconds over 0 is wanted, not {text!r}")
     return value
 
 

@@ -36,10 +36,14 @@ def grant_from(words: dict[str, object]) -> Grant:
         _want(isinstance(value, str) and len(value) <= 255, f"{name} is a text")
         texts[name] = str(value)
     port = words.get("port")
-    _want(isinstance(port, int) and 0 < port < 65536, "port is a TCP port")
+    if type(port) is not int or not 0 < port < 65536:  # True is an int, but no port
+        raise BadArguments("port is a TCP port")
     _want(well_formed_name(texts["grant"]), "grant is g and 16 hex digits")
     _want(re.fullmatch("[0-9a-f]{64}", texts["digest"]) is not None, "digest is a SHA-256 in hex")
-    _want(re.fullmatch("[A-Za-z0-9_-]{20,100}", texts["secret"]) is not None, "secret is odd")
+    _want(
+        re.fullmatch("[A-Za-z0-9_-]{20,100}", texts["secret"]) is not None,
+        "secret is 20 to 100 characters of URL-safe base64",
+    )
     try:
         ip_address(texts["host"])
     except ValueError:
@@ -49,7 +53,7 @@ def grant_from(words: dict[str, object]) -> Grant:
         texts["console"],
         texts["digest"],
         texts["host"],
-        int(str(port)),
+        port,
         texts["secret"],
         texts["user"],
     )

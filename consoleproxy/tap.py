@@ -28,9 +28,12 @@ from groundwork.site import BoundedSite
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0 < value < 1e9:
-        raise ValueError("more than 0 seconds are wanted")
+        raise ValueError(f"a number of seconds over 0 is wanted, not {text!r}")
     return value
 
 
