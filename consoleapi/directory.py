@@ -93,7 +93,6 @@ class Directory:
         self._forgotten = forgotten
         self._hosts: OrderedDict[str, _Host] = OrderedDict()
         self._by_uuid: dict[str, dict[str, Guest]] = {}
-        self._by_name: dict[str, set[str]] = {}
         self._listed: tuple[float, Sequence[Guest]] | None = None
 
     def host_is(self, host: object, away: object, domains: object) -> bool:
@@ -127,13 +126,6 @@ class Directory:
         self._forget()
         there = self._by_uuid.get(uuid)
         return max(there.values(), key=self._claim) if there else None
-
-    def named(self, name: str) -> Sequence[Guest]:
-        """
-        All guests of exactly that name.
-        """
-        found = (self.find(uuid) for uuid in sorted(self._by_name.get(name, ())))
-        return [guest for guest in found if guest is not None and guest.name == name]
 
     def all(self) -> Sequence[Guest]:
         """
@@ -187,18 +179,12 @@ class Directory:
                 self._remove(guest)
         for uuid, guest in new.items():
             self._by_uuid.setdefault(uuid, {})[guest.host] = guest
-            self._by_name.setdefault(guest.name, set()).add(uuid)
 
     def _remove(self, guest: Guest) -> None:
         there = self._by_uuid[guest.uuid]
         del there[guest.host]
         if not there:
             del self._by_uuid[guest.uuid]
-        if all(other.name != guest.name for other in there.values()):
-            uuids = self._by_name[guest.name]
-            uuids.discard(guest.uuid)
-            if not uuids:
-                del self._by_name[guest.name]
 
     def _forget(self) -> None:
         """

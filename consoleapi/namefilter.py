@@ -20,12 +20,11 @@ _MOST_REPEATS = 2
 _MOST_OPTIONS = 4
 _ATOM = r"(?:[^\\^$.*+?{}()\[\]|]|\.|\\[^0-9A-Za-z]|\\[dwsDWS]|\[\^?[^\\\[\]]+\])"
 _SAFE = re.compile(rf"(?:\^|\$|\||{_ATOM}[*+?]?)*", re.DOTALL)
-_PLAIN = re.compile(r"\^?((?:[^\\^$.*+?{}()\[\]|]|\\[^0-9A-Za-z])*)\$?", re.DOTALL)
 
 
 class NameFilter:
     """
-    @ivar exact: the only name that fits, where that is known.
+    One C{?name=}.
     """
 
     def __init__(self, text: str) -> None:
@@ -36,7 +35,6 @@ class NameFilter:
             raise Fault(400, f"A name to look for has at most {_MOST} characters.")
         self._text = text
         self._expression = _compiled(text)
-        self.exact = _exact(text)
 
     def fits(self, name: str) -> bool:
         return self._text in name or (
@@ -55,9 +53,3 @@ def _compiled(text: str) -> re.Pattern[str] | None:
         return re.compile(text, re.DOTALL)
     except re.error:
         return None
-
-
-def _exact(text: str) -> str | None:
-    if not (text.startswith("^") and text.endswith("$")) or not _PLAIN.fullmatch(text):
-        return None
-    return re.sub(r"\\(.)", r"\1", text[1:-1])

@@ -25,13 +25,20 @@ function say(node, text) {
   node.hidden = !text;
 }
 
-async function request(path, patience, options = {}) {
-  const timeout = AbortSignal.timeout(patience);
-  const signal = options.signal ? AbortSignal.any([timeout, options.signal]) : timeout;
-  const response = await fetch(path, { credentials: "same-origin", ...options, signal });
-  const answer = await response.json();
-  if (!response.ok) throw new Error(Object.values(answer)[0]?.message || response.statusText);
-  return answer;
+async function request(path, patience, options = {}, abort = new AbortController()) {
+  const late = setTimeout(() => abort.abort(new DOMException("", "TimeoutError")), patience);
+  try {
+    const response = await fetch(path, { ...options, signal: abort.signal });
+    const answer = await response.json();
+    if (!response.ok) throw new Error(Object.values(answer)[0]?.message || response.statusText);
+    return answer;
+  } catch (error) {
+    // The network fails (TypeError), or something between us answers in its own words.
+    const isSilent = ["TimeoutError", "TypeError", "SyntaxError"].includes(error.name);
+    throw isSilent ? new Error("The server does not answer.") : error;
+  } finally {
+    clearTimeout(late);
+  }
 }
 
 // The guests.
@@ -43,7 +50,7 @@ async function refresh() {
   const wanted = filter.value.trim();
   try {
     const query = new URLSearchParams({ filter: wanted });
-    const answer = await request(`lobby/guests?${query}`, PATIENCE, { signal: mine.signal });
+    const answer = await request(`lobby/guests?${query}`, PATIENCE, {}, mine);
     if (mine !== asking) return;
     failures = 0;
     isLoaded = true;
@@ -107,13 +114,11 @@ function showRows(guests) {
 }
 
 function showTrouble(error) {
-  const isSilent = error.name === "TimeoutError" || error instanceof TypeError;
-  const why = isSilent ? "The server does not answer." : error.message;
   if (isLoaded) {
     table.classList.add("stale");
-    say(element("trouble"), `${why} What is shown may be out of date; trying again.`);
+    say(element("trouble"), `${error.message} What is shown may be out of date; trying again.`);
   } else {
-    instead(why, "Try again", refresh);
+    instead(error.message, "Try again", refresh);
   }
 }
 
@@ -158,8 +163,7 @@ async function openConsole(row, guest, device) {
     }
   } catch (error) {
     tab?.close();
-    const isSilent = error.name === "TimeoutError" || error instanceof TypeError;
-    row.say(isSilent ? "The server does not answer; try again." : error.message, "bad");
+    row.say(error.message, "bad");
   }
   row.busy(false);
   refresh();
