@@ -17,6 +17,7 @@ libvirt describes a device like this (https://libvirt.org/formatdomain.html):
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -180,11 +181,16 @@ def _device(element: etree._Element, kind: str, position: int) -> SerialDevice:
             return SerialDevice(name, kind, type, unusable="QEMU connects there, nobody can join")
         return SerialDevice(name, kind, type, path=of_source("path"))
     if type == "tcp":
+        if of_source("mode") == "connect":
+            return SerialDevice(name, kind, type, unusable="QEMU connects there, nobody can join")
         spoken = (protocol.get("type") if protocol is not None else None) or "raw"
-        if spoken != "raw" or of_source("mode") == "connect":
-            return SerialDevice(name, kind, type, unusable="only raw TCP that QEMU listens on is")
+        if of_source("tls") == "yes":
+            spoken = "TLS"
+        if spoken != "raw":
+            why = f"it speaks {spoken}, and only raw TCP can be used"
+            return SerialDevice(name, kind, type, unusable=why)
         port = of_source("service")
-        if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-            return SerialDevice(name, kind, type, unusable="its port is no number")
+        if not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 65536:
+            return SerialDevice(name, kind, type, unusable="its port is no number of a port")
         return SerialDevice(name, kind, type, host=of_source("host"), port=int(port))
     return SerialDevice(name, kind, type, unusable=_REASONS.get(type, "nobody can type there"))

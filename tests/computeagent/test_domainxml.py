@@ -139,6 +139,8 @@ class ReadingTests(SynchronousTestCase):
             TCP.replace("'4555'", "'0'"),
             TCP.replace("'4555'", "'65536'"),
             TCP.replace("'4555'", "'-1'"),
+            TCP.replace("'4555'", f"'{'9' * 5000}'"),
+            TCP.replace("service", "tls='yes' service"),
             TCP.replace("'4555'", "'٤٥'"),
         ):
             self.assertTrue(devices(xml)[0].unusable, xml)
@@ -306,6 +308,15 @@ class ChoiceTests(SynchronousTestCase):
         self.assertEqual(
             self.refused(PTY + "<serial type='null'/>", "1"),
             "Its device serial1 is of type null: it is connected to nothing.",
+        )
+
+    def test_sentences_are_whole(self) -> None:
+        """
+        Why a TCP device does not do can be read.
+        """
+        self.assertEqual(
+            self.refused(TCP.replace("'raw'", "'telnet'"), "0"),
+            "Its device serial2 is of type tcp: it speaks telnet, and only raw TCP can be used.",
         )
 
     def test_no_such_one(self) -> None:
