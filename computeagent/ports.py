@@ -35,6 +35,9 @@ class PortRange:
     first: int
     last: int
 
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}"
+
     @classmethod
     def parse(cls, text: str) -> PortRange:
         """
