@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from secrets import token_hex
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList
@@ -16,7 +15,7 @@ from computeagent.console import CLOSED, CLOSING, Console, Place
 from computeagent.domainxml import SerialDevice, choose, read_domain
 from computeagent.failures import failure_of
 from computeagent.hypervisor import HypervisorAway, IHypervisor, NoSuchDomain, NotRunning
-from computeagent.rooms import Rooms
+from computeagent.rooms import Rooms, new_name
 from computeagent.workshop import IWorkshop
 from consolebus.ibus import NotFound, Unavailable
 
@@ -154,7 +153,7 @@ class Consoles:
             raise Unavailable(f"host {self._host} has {self.MOST} consoles open already")
         opened = await self._opener(device, place.uuid)
         try:
-            name = token_hex(6)
+            name = new_name()
             room = self._rooms.make(name)
         except BaseException:
             os.close(opened)

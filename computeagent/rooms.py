@@ -14,15 +14,26 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import socket
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 VERSION = 1
+
+NAME = re.compile("[0-9a-f]{12}")
+"""What consoles are called."""
+
+
+def new_name() -> str:
+    """@return: a name for a console that no other has had."""
+    return token_hex(6)
 
 
 def start_time(pid: int) -> int | None:
@@ -45,7 +56,7 @@ def end_process(pid: int, started: int) -> None:
     """
     try:
         handle = os.pidfd_open(pid)
-    except OSError:
+    except (OSError, OverflowError):
         return
     try:
         # Looked at after the handle is held, so it can't be another one.
@@ -135,7 +146,9 @@ class Rooms:
         if not self._run.is_absolute() or len(os.fsencode(self._run)) > self.LONGEST:
             raise OSError(f"{self._run} must be absolute and at most {self.LONGEST} bytes long")
         self._run.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = self._run.stat()
+        status = self._run.lstat()
+        if not stat.S_ISDIR(status.st_mode):
+            raise NotADirectoryError(f"{self._run} is no directory of its own, but a link")
         if status.st_uid != os.geteuid():
             raise PermissionError(f"{self._run} belongs to uid {status.st_uid}, not to the agent")
         self._run.chmod(0o700)
@@ -160,9 +173,12 @@ class Rooms:
         return Room(path)
 
     def left_over(self) -> Iterator[Room]:
-        """Those of an agent that died."""
+        """
+        Those of an agent that died.  What is not named as a console is not
+        ours: the directory was given by an administrator, and might be his home.
+        """
         for path in sorted(self._run.iterdir()):
-            if path.is_dir() and not path.is_symlink():
+            if NAME.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
                 yield Room(path)
 
     def sweep(self) -> int:

@@ -80,6 +80,19 @@ class RoomsTests(RoomsTestCase):
             error = self.assertRaises(OSError, Rooms(path).prepare)
             self.assertIn("must be absolute and at most 70 bytes", str(error))
 
+    def test_link(self) -> None:
+        """
+        A link in its place, which somebody else may have put there, is refused.
+        """
+        elsewhere = self.base / "elsewhere"
+        elsewhere.mkdir(mode=0o755)
+        self.run_directory.symlink_to(elsewhere)
+
+        error = self.assertRaises(OSError, self.rooms.prepare)
+
+        self.assertIn("is no directory of its own", str(error))
+        self.assertEqual(elsewhere.stat().st_mode & 0o777, 0o755)
+
     def test_room(self) -> None:
         """
         A console's room is closed to others, its sockets listen and do not block.
@@ -195,6 +208,28 @@ class SweepTests(RoomsTestCase):
         After a good end there is nothing to sweep.
         """
         self.assertEqual(self.rooms.sweep(), 0)
+
+    def test_what_is_not_ours_stays(self) -> None:
+        """
+        C{--run} pointed at somebody's home by mistake costs him nothing: only what is named
+        as a console is taken away.
+        """
+        (self.run_directory / "Documents").mkdir()
+        (self.run_directory / "Documents" / "thesis").touch()
+        (self.run_directory / "0123456789AB").mkdir()
+
+        swept = self.rooms.sweep()
+
+        self.assertEqual(swept, 0)
+        self.assertTrue((self.run_directory / "Documents" / "thesis").exists())
+
+    def test_odd_pids(self) -> None:
+        """
+        A state with numbers that are no pids stops no agent from starting.
+        """
+        self.left("0123456789ab", (10**30, 1), (-1, 1), (0, 1))
+
+        self.assertEqual(self.rooms.sweep(), 1)
 
     def test_symlinks_are_not_followed(self) -> None:
         """
