@@ -80,14 +80,15 @@ class Orders(LineOnlyReceiver):
             words = json.loads(line)
             if not isinstance(words, dict):
                 raise ValueError("no object")
-        except ValueError:
+        except (ValueError, RecursionError):
             self._log.error("An ajaxterm says something that is not JSON")
             self.leave()
             return
         if "event" in words:
             self._told(words)
             return
-        answer = self._answers.get(words.get("id", 0))
+        number = words.get("id")
+        answer = self._answers.get(number) if isinstance(number, int) else None
         if answer is None or answer.called:
             return
         if "failed" in words:

@@ -111,7 +111,14 @@ class OrdersTests(SynchronousTestCase):
         """
         giving = self.orders.give("viewers")
 
-        for line in (b'{"id": 7, "done": {}}', b"{}", b'{"id": null}', b'{"id": "1"}'):
+        for line in (
+            b'{"id": 7, "done": {}}',
+            b"{}",
+            b'{"id": null}',
+            b'{"id": "1"}',
+            b'{"id": [1]}',
+            b'{"id": {}}',
+        ):
             self.hear(line)
         self.assertNoResult(giving)
         self.hear(b'{"id": 1, "done": [1]}')
@@ -122,7 +129,7 @@ class OrdersTests(SynchronousTestCase):
         """
         Who does not speak the language is hung up on.
         """
-        for line in (b"hello", b"[1]", b"\xff", b"1"):
+        for line in (b"hello", b"[1]", b"\xff", b"1", b"[" * 100_000):
             self.transport.disconnecting = False
             self.hear(line)
             self.assertTrue(self.transport.disconnecting, line)
