@@ -393,6 +393,8 @@ class Viewer:
             compression=None,
             max_size=None,
             proxy=None,
+            # Its answer would wait behind whatever a test does not read.
+            ping_interval=None,
             open_timeout=PATIENCE,
         )
         self.place = f"http://{place}"
@@ -400,6 +402,7 @@ class Viewer:
         self.output = b""
         self.events: list[dict[str, Any]] = []
         self.closed: int | None = None
+        self.closing = ""
         case.addCleanup(self.close)
         self._ws.send(json.dumps({"do": "attach", "resume": resume, "offset": None}))
         self.until(lambda: self.event("hello"), "it is greeted")
@@ -425,8 +428,8 @@ class Viewer:
         while not (found := condition()):
             if time.monotonic() > deadline or self.closed is not None:
                 raise AssertionError(
-                    f"waited in vain until {what}; closed: {self.closed}, "
-                    f"the end of what it saw: {self.output[-2000:]!r}"
+                    f"waited in vain until {what}; closed: {self.closed} {self.closing}, "
+                    f"the end of what it saw: {self.output[-1000:]!r}"
                 )
             self._take()
         return found
@@ -469,6 +472,7 @@ class Viewer:
             return
         except ConnectionClosed as closed:
             self.closed = closed.rcvd.code if closed.rcvd is not None else 1006
+            self.closing = str(closed)
             return
         if isinstance(message, bytes):
             self.output += message

@@ -51,10 +51,12 @@ class SearchTests(SynchronousTestCase):
         self.assertRaises(Leak, self.known.search, "a log", "GET /?token=abc%2Fdef%2Bghi")
 
     def test_in_processes(self) -> None:
-        for how in ({"args": ["sleep", "60", "abc/def+ghi"]}, {"args": ["sleep", "60"]}):
-            child = subprocess.Popen(
-                how["args"], env={"PATH": "/usr/bin:/bin", "KEY": "abc/def+ghi"}
-            )
+        waiting = [sys.executable, "-c", "import time; time.sleep(60)"]
+        for command, environment in (
+            ([*waiting, "abc/def+ghi"], {}),
+            (waiting, {"KEY": "abc/def+ghi"}),
+        ):
+            child = subprocess.Popen(command, env=environment)
             self.addCleanup(child.wait)
             self.addCleanup(child.kill)
             self.assertRaises(Leak, self.known.search_processes, [child.pid])
