@@ -10,15 +10,19 @@ import termios
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from twisted.internet.interfaces import IReactorProcess
+from twisted.internet.interfaces import IPushProducer, IReactorProcess
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from ajaxterm.session import Session
 
 
+@implementer(IPushProducer)
 class CommandLine(ProcessProtocol):
     """
+    It is also the producer that is told when the terminal takes no more input.
+
     @ivar session: set by the composer, before the command is started.
     """
 
@@ -42,18 +46,31 @@ class CommandLine(ProcessProtocol):
         reactor.spawnProcess(self, command[0], list(command), env=dict(env), usePTY=True)
         self.resize(24, 80)
 
+    def connectionMade(self) -> None:
+        self.transport.registerProducer(self, True)
+
     def outReceived(self, data: bytes) -> None:
         self.session.output(data)
 
     def processEnded(self, reason: Failure) -> None:
         self._ended(reason.value.exitCode)  # type: ignore[union-attr]
 
+    def pauseProducing(self) -> None:
+        self.session.hold_input(True)
+
+    def resumeProducing(self) -> None:
+        self.session.hold_input(False)
+
+    def stopProducing(self) -> None:
+        self.session.hold_input(False)
+
     def write(self, keys: bytes) -> None:
         if self.transport is not None:
             self.transport.write(keys)
 
     def resize(self, rows: int, columns: int) -> None:
-        if self.transport is not None:
+        # A command can close its terminal and live on: then there is none.
+        if self.transport is not None and self.transport.connected:
             size = struct.pack("HHHH", rows, columns, 0, 0)
             fcntl.ioctl(self.transport.fileno(), termios.TIOCSWINSZ, size)
 

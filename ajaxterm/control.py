@@ -10,6 +10,7 @@ with a number that the answer bears:
   -> {"id": 2, "do": "revoke", "grant": "g.."}      done: {"known": true}
   -> {"id": 3, "do": "viewers"}                     done: {"viewers": [..], "end": 5120}
   -> {"id": 4, "do": "output", "most": 4096}        done: {"output": "<base64>", "offset": 7}
+      the last bytes, or with "before": N those before that offset; at most 32 KiB
   -> {"id": 5, "do": "line", "state": "waiting", "message": ".."}
   -> {"id": 6, "do": "finish", "reason": "closed", "message": ".."}
   <- {"id": 7, "failed": "a sentence"}              for whatever can't be done
@@ -27,9 +28,10 @@ since one that restarts finds its old connection still closing.
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, connectionDone
@@ -130,11 +132,16 @@ class Control(Factory):
             raise _Refused("this console has ended")
         if mode not in ("rw", "ro"):
             raise _Refused("a grant's mode is rw or ro")
-        if not isinstance(lifetime, (int, float)) or not 0 < lifetime <= 1e9:
+        if isinstance(lifetime, bool) or not isinstance(lifetime, (int, float)):
             raise _Refused("a grant's lifetime is a number of seconds")
+        if not 0 < lifetime <= 1e9:
+            raise _Refused("a grant's lifetime is a number of seconds")
+        digest = _text(asked, "digest")
+        if re.fullmatch("[0-9a-f]{64}", digest) is None:
+            raise _Refused("a digest is a SHA-256 in hex")
         grant = Grant(_text(asked, "grant"), mode, _text(asked, "user"), float(lifetime))
         try:
-            self._grants.add(_text(asked, "digest"), grant)
+            self._grants.add(digest, grant)
         except TooManyGrants:
             raise _Refused(f"this console has {Grants.MOST} grants already") from None
         self._session.touch()
@@ -147,13 +154,13 @@ class Control(Factory):
         return {"viewers": self._session.viewers(), "end": self._session.scrollback.end}
 
     def _output(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        most = asked.get("most")
-        if not isinstance(most, int) or not 0 <= most <= MOST_OUTPUT:
-            raise _Refused(f"most is from 0 to {MOST_OUTPUT} bytes")
         scrollback = self._session.scrollback
-        before = asked.get("before")
-        end = before if isinstance(before, int) else scrollback.end
-        if not scrollback.start <= end <= scrollback.end:
+        most, end = asked.get("most"), asked.get("before")
+        if not _is_whole(most) or not 0 <= most <= MOST_OUTPUT:
+            raise _Refused(f"most is from 0 to {MOST_OUTPUT} bytes")
+        if end is None:
+            end = scrollback.end
+        if not _is_whole(end) or not scrollback.start <= end <= scrollback.end:
             raise _Refused("that offset is not in the scrollback")
         offset = max(scrollback.start, end - most)
         output = scrollback.read(offset, end - offset)
@@ -169,6 +176,10 @@ class Control(Factory):
     def _finish(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         self._session.finish(End(_text(asked, "reason"), _text(asked, "message"), 1000))
         return {}
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _text(asked: Mapping[str, Any], name: str) -> str:

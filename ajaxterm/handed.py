@@ -21,9 +21,12 @@ from zope.interface import implementer
 class HandedPort:
     """
     @cvar TURN: connections accepted in one turn of the reactor.
+    @cvar REST: seconds until the next try after one has failed, since what
+        waits there (descriptors may have run out) would wake us at once.
     """
 
     TURN = 16
+    REST = 1.0
 
     _log = Logger()
 
@@ -59,12 +62,18 @@ class HandedPort:
                 return
             except OSError as error:
                 self._log.error("A connection can't be accepted: {why}", why=error)
+                self._reactor.removeReader(self)
+                self._reactor.callLater(self.REST, self._go_on)
                 return
             with accepted:
                 accepted.setblocking(False)
                 self._reactor.adoptStreamConnection(
                     accepted.fileno(), socket.AF_UNIX, self._factory
                 )
+
+    def _go_on(self) -> None:
+        if self._listening.fileno() >= 0:
+            self._reactor.addReader(self)
 
     def connectionLost(self, reason: Failure) -> None:
         self.stopListening()

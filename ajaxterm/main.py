@@ -9,14 +9,15 @@ import os
 import re
 import shutil
 import socket
+import stat
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from secrets import token_urlsafe
 from typing import Any
 
-from twisted.internet.error import CannotListenError
 from twisted.logger import (
     FilteringLogObserver,
+    InvalidLogLevelError,
     LogLevel,
     LogLevelFilterPredicate,
     globalLogBeginner,
@@ -26,32 +27,75 @@ from twisted.python import usage
 
 from ajaxterm.command import CommandLine
 from ajaxterm.grants import Grant, digest_of
-from ajaxterm.serve import Terminal, Terms, serve_guest
+from ajaxterm.serve import Terminal, Terms, release, serve_guest
 from ajaxterm.viewer import End
 from ajaxterm.web import NoPage, OwnDoor, Page, ProxyDoor
 
 FOREVER = 1e9
 
 
-def _at_least(least: float) -> Any:
-    def number(text: str) -> float:
-        value = float(text)
-        if not least <= value < FOREVER:
-            raise ValueError(f"a number from {least:g}")
-        return value
+def _checked(name: str, words: str, parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """
+    @param parse: raises C{ValueError} for what is not C{words}.
+    @return: a coercion for L{usage.Options} whose complaint names the option.
+    """
 
-    number.coerceDoc = f"a number from {least:g}"  # type: ignore[attr-defined]
+    def coerce(text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError:
+            raise ValueError(f"--{name} is {words}, not {text!r}") from None
+
+    return coerce
+
+
+def _between(number: float, least: float, most: float) -> float:
+    if not least <= number <= most:
+        raise ValueError()
     return number
 
 
+def _descriptor(text: str) -> int:
+    descriptor = int(text)
+    try:
+        is_socket = stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+    except (OSError, OverflowError):
+        is_socket = False
+    if not is_socket:
+        raise ValueError()
+    return descriptor
+
+
 def _user(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"([0-9]+):([0-9]+)", text)
+    match = re.fullmatch(r"([0-9]{1,10}):([0-9]{1,10})", text)
     if match is None:
-        raise ValueError("UID:GID, two numbers")
+        raise ValueError()
     return int(match[1]), int(match[2])
 
 
-_user.coerceDoc = "UID:GID, two numbers"  # type: ignore[attr-defined]
+def _log_level(text: str) -> str:
+    try:
+        LogLevel.levelWithName(text)
+    except InvalidLogLevelError:
+        raise ValueError() from None
+    return text
+
+
+def _socket_row(name: str, words: str) -> list[Any]:
+    return [name, None, None, words, _checked(name, "the number of an open socket", _descriptor)]
+
+
+_PORT = _checked(
+    "port", "a number from 0 to 65535", lambda text: int(_between(int(text), 0, 65535))
+)
+_IDLE_TIMEOUT = _checked(
+    "idle-timeout", "a number of seconds", lambda text: _between(float(text), 0, FOREVER)
+)
+_SCROLLBACK = _checked(
+    "scrollback", "a number from 4096", lambda text: int(_between(int(text), 4096, FOREVER))
+)
+_USER = _checked("user", "UID:GID, two numbers", _user)
+_LOG_LEVEL = _checked("log-level", "debug, info, warn, error or critical", _log_level)
 
 
 class Options(usage.Options):
@@ -66,27 +110,32 @@ class Options(usage.Options):
     )
     optParameters = [
         ["interface", "i", "127.0.0.1", "Address to listen on."],
-        ["port", "p", 0, "Port to listen on; 0 for any.", int],
+        ["port", "p", 0, "Port to listen on; 0 for any.", _PORT],
         ["title", "t", "", "What the page calls this terminal."],
         [
             "idle-timeout",
             None,
-            0.0,
+            0,
             "Seconds without a viewer until it ends; 0 for never.",
-            _at_least(0),
+            _IDLE_TIMEOUT,
         ],
-        ["scrollback", None, float(1 << 20), "Bytes of output kept.", _at_least(4096)],
-        ["user", None, None, "UID:GID to become, once everything is loaded.", _user],
-        ["log-level", None, "info", "debug, info, warn, error or critical."],
-        ["http-fd", None, None, "A listening socket for viewers.", int],
-        ["tty-fd", None, None, "A listening unix socket for the line.", int],
-        ["control-fd", None, None, "A listening unix socket for the agent.", int],
+        ["scrollback", None, 1 << 20, "Bytes of output kept.", _SCROLLBACK],
+        ["user", None, None, "UID:GID to become, once everything is loaded.", _USER],
+        ["log-level", None, "info", "debug, info, warn, error or critical.", _LOG_LEVEL],
+        _socket_row("http-fd", "A listening socket for viewers."),
+        _socket_row("tty-fd", "A listening unix socket for the line."),
+        _socket_row("control-fd", "A listening unix socket for the agent."),
     ]
 
     command: Sequence[str] = ()
 
     def parseArgs(self, *command: str) -> None:
         self.command = command
+
+    def opt_version(self) -> None:
+        """Say which version this is."""
+        sys.stdout.write(f"ajaxterm {release()}\n")
+        sys.exit(0)
 
     def postOptions(self) -> None:
         given = [self[name] is not None for name in ("http-fd", "tty-fd", "control-fd")]
@@ -96,10 +145,6 @@ class Options(usage.Options):
             )
         if not any(given) and not self.command:
             raise usage.UsageError("say what to run: ajaxterm -- COMMAND")
-        try:
-            LogLevel.levelWithName(self["log-level"])
-        except ValueError:
-            raise usage.UsageError(f"--log-level: there is no level {self['log-level']}") from None
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -108,8 +153,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         options.parseOptions(sys.argv[1:] if argv is None else list(argv))
         page = Page.load()
-    except (usage.UsageError, NoPage) as error:
-        sys.exit(f"ajaxterm: {error}\nTry 'ajaxterm --help'.")
+    except usage.UsageError as error:
+        complaint = str(error).removeprefix("Parameter type enforcement failed: ")
+        sys.exit(f"ajaxterm: {complaint}\nTry 'ajaxterm --help'.")
+    except NoPage as error:
+        sys.exit(f"ajaxterm: {error}")
     _log_to_stderr(options["log-level"])
 
     from twisted.internet import reactor
@@ -147,7 +195,7 @@ def _serve_command(reactor: Any, options: Options, page: Page, environ: Mapping[
     try:
         listening.bind((options["interface"], options["port"]))
         listening.listen(128)
-    except (OSError, CannotListenError) as error:
+    except OSError as error:
         sys.exit(
             f"ajaxterm: can't listen on {options['interface']}, port {options['port']}: {error}"
         )
@@ -161,10 +209,6 @@ def _serve_command(reactor: Any, options: Options, page: Page, environ: Mapping[
             End("line-ended", f"The command has ended {words}.", 1000)
         )
 
-    def stop() -> None:
-        if reactor.running:
-            reactor.stop()
-
     line = CommandLine(ended)
     terminal = Terminal(
         reactor,
@@ -172,13 +216,16 @@ def _serve_command(reactor: Any, options: Options, page: Page, environ: Mapping[
         line,
         page,
         lambda grants: OwnDoor(grants, port, [options["interface"]]),
-        stop,
+        reactor.stop,
     )
     line.session = terminal.session
     token = token_urlsafe(32)
     terminal.grants.add(digest_of(token), Grant("own", "rw", "you", FOREVER))
     terminal.adopt(listening, terminal.site)
-    line.start(reactor, options.command, {"TERM": "xterm-256color", **environ})
+    try:
+        line.start(reactor, options.command, {"TERM": "xterm-256color", **environ})
+    except OSError as error:
+        sys.exit(f"ajaxterm: can't start {options.command[0]!r}: {error}")
     reactor.addSystemEventTrigger("before", "shutdown", line.hang_up)
     host = f"[{options['interface']}]" if ":" in options["interface"] else options["interface"]
     sys.stdout.write(f"http://{host}:{port}/?token={token}\n")
@@ -189,7 +236,7 @@ def _serve_command(reactor: Any, options: Options, page: Page, environ: Mapping[
 
 def _terms(options: Options) -> Terms:
     title = options["title"] or " ".join(options.command)
-    return Terms(title[:200], options["idle-timeout"], int(options["scrollback"]))
+    return Terms(title[:200], options["idle-timeout"], options["scrollback"])
 
 
 def _log_to_stderr(level: str) -> None:

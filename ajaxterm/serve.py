@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import deferLater
 
 from ajaxterm.control import Control
@@ -76,6 +77,8 @@ class Terminal:
         self._stop = stop
         self._notice = notice
         self._ports: list[Any] = []
+        self._leaving = False
+        self._stopping: IDelayedCall | None = None
         clock = MonotonicClock(reactor)
         self.grants = Grants(clock)
         self.session = Session(
@@ -105,9 +108,14 @@ class Terminal:
         for port in self._ports:
             port.stopListening()
         self._notice({"event": "ended", "reason": end.reason})
-        self._reactor.callLater(LAST_WORDS, self._stop)
+        if not self._leaving:
+            self._stopping = self._reactor.callLater(LAST_WORDS, self._stop)
 
     def _leave(self) -> Deferred[None] | None:
+        # A signal has stopped the reactor, so nobody else must.
+        self._leaving = True
+        if self._stopping is not None and self._stopping.active():
+            self._stopping.cancel()
         if self.session.end is not None:
             return None
         self.session.finish(End("leaving", "This terminal is being stopped.", 1001, retry=True))

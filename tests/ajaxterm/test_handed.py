@@ -1,0 +1,99 @@
+"""
+Tests for L{ajaxterm.handed}: accepting on a unix socket that somebody else bound.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+
+from twisted.internet.protocol import Factory
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from ajaxterm.handed import HandedPort
+from tests.ajaxterm.fakereactor import FakeReactor
+
+
+class HandedTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.path = self.mktemp()[-80:]
+        os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        self.listening = socket.socket(socket.AF_UNIX)
+        self.addCleanup(self.listening.close)
+        self.listening.bind(self.path)
+        self.listening.listen(64)
+        self.listening.setblocking(False)
+        self.reactor = FakeReactor()
+        self.factory = Factory()
+        self.port = HandedPort(self.reactor, self.listening, self.factory)
+
+    def join(self) -> None:
+        joining = socket.socket(socket.AF_UNIX)
+        self.addCleanup(joining.close)
+        joining.connect(self.path)
+
+    def accepted(self) -> int:
+        return len(self.reactor.adoptedStreamConnections)
+
+    def test_connections_are_accepted(self) -> None:
+        """
+        Who waits is let in, a few in each turn.
+        """
+        for _ in range(HandedPort.TURN + 1):
+            self.join()
+
+        self.port.doRead()
+        self.assertEqual(self.accepted(), HandedPort.TURN)
+        self.port.doRead()
+        self.port.doRead()
+
+        self.assertEqual(self.accepted(), HandedPort.TURN + 1)
+        self.assertIs(self.reactor.adoptedStreamConnections[0][2], self.factory)
+
+    def test_path_is_left_alone(self) -> None:
+        """
+        Neither who may open it changes, nor is it removed at the end: it is the agent's.
+        """
+        os.chmod(self.path, 0o600)
+
+        self.port.stopListening()
+
+        self.assertEqual(os.stat(self.path).st_mode & 0o777, 0o600)
+
+    def test_stopped(self) -> None:
+        """
+        Stopped is stopped, once, whoever says so.
+        """
+        self.port.stopListening()
+        self.port.connectionLost(Failure(Exception("shutdown")))
+
+        self.assertEqual(self.reactor.getReaders(), [])
+        self.assertEqual(self.factory.numPorts, 0)
+        self.assertEqual(self.port.fileno(), -1)
+
+    def test_no_descriptor_left(self) -> None:
+        """
+        When a connection can't be accepted, that is said once a second, not in every turn of
+        the reactor.
+        """
+
+        class Exhausted:
+            def accept(self) -> None:
+                raise OSError(errno.EMFILE, "Too many open files")
+
+            def fileno(self) -> int:
+                return 99
+
+            def close(self) -> None:
+                pass
+
+        port = HandedPort(self.reactor, Exhausted(), self.factory)  # type: ignore[arg-type]
+        self.assertEqual(port.logPrefix(), "HandedPort")
+
+        port.doRead()
+
+        self.assertNotIn(port, self.reactor.getReaders())
+        self.reactor.advance(HandedPort.REST)
+        self.assertIn(port, self.reactor.getReaders())
