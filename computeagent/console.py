@@ -22,6 +22,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from computeagent.devices import has_hung_up
 from computeagent.hypervisor import HypervisorAway, IHypervisor, NoSuchDomain, NotRunning
 from computeagent.orders import OrderFailed, TerminalGone
 from computeagent.rooms import Room
@@ -145,32 +146,23 @@ class Console:
             done.callback(None)
             return done
         self._closed.append(done)
+        self._begin_to_close(reason, message, 0.0)
+        return done
+
+    def _begin_to_close(self, reason: str, message: str, linger: float) -> None:
         if self.state != CLOSING:
             self.state = CLOSING
             self._reason = reason
-            closing = Deferred.fromCoroutine(self._close(reason, message))
+            closing = Deferred.fromCoroutine(self._close(reason, message, linger))
             closing.addErrback(lambda f: self._log.failure("while closing a console", f))
-        return done
 
     # The guest.
 
     def guest_stopped(self) -> None:
         """libvirt says that the guest has no process any more."""
-        if self.state in (LIVE, JOINING, OPENING):
-            ending = Deferred.fromCoroutine(self._guest_stopped())
-            ending.addErrback(lambda f: self._log.failure("while ending a console", f))
-
-    async def _guest_stopped(self) -> None:
-        socat = self._socat
-        if socat is not None:
-            # It ends by itself when it has read the last of the output.
-            waiting = socat.when_ended()
-            waiting.addTimeout(self.LAST_OUTPUT, self._clock)
-            try:
-                await waiting
-            except TimeoutError:
-                pass
-        await self.close("guest-ended", "The guest was shut off, so its console ended.")
+        if self.state in (LIVE, JOINING):
+            message = "The guest was shut off, so its console ended."
+            self._begin_to_close("guest-ended", message, self.LAST_OUTPUT)
 
     # The children.
 
@@ -211,8 +203,8 @@ class Console:
     async def _join_again(self, how: str) -> None:
         """
         socat's end is never a reason: only libvirt knows whether the guest
-        has one.  Where libvirt can't say, the device that we hold open is
-        still the guest's, or dead.
+        has one.  The device that we hold open is still the guest's, or dead:
+        then the guest may run, but in another process, on another device.
         """
         title = self.place.title
         if self._clock.seconds() - self._joined_at > self.STEADY:
@@ -222,11 +214,14 @@ class Console:
         try:
             await self._hypervisor.running(self.place.uuid)
         except (NotRunning, NoSuchDomain):
-            await self._guest_stopped()
+            self.guest_stopped()
             return
         except HypervisorAway:
             pass
         if self.state != JOINING:
+            return
+        if has_hung_up(self._device):
+            self.guest_stopped()
             return
         self._log.warn("The socat of {title} ended ({how}); joining again", title=title, how=how)
         if delay:
@@ -237,8 +232,19 @@ class Console:
         """None for the first time; then longer and longer, to 5 s."""
         return 0.0 if not self._joins else min(5.0, 0.05 * 2.0 ** min(self._joins, 10))
 
-    async def _close(self, reason: str, message: str) -> None:
+    async def _close(self, reason: str, message: str, linger: float) -> None:
+        """
+        @param linger: seconds that socat has to read the last of the output; it
+            ends by itself then.
+        """
         terminal, socat = self.terminal, self._socat
+        if socat is not None and linger:
+            reading = socat.when_ended()
+            reading.addTimeout(linger, self._clock)
+            try:
+                await reading
+            except TimeoutError:
+                pass
         if socat is not None:
             socat.end()
         if terminal is not None:

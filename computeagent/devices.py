@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import socket
 import stat
 import struct
@@ -60,6 +61,15 @@ def open_device(device: SerialDevice, uuid: str) -> int:
     if device.type == "tcp":
         return _open_tcp(device.host, device.port, uuid)
     raise DeviceRefused(f"a device of type {device.type} can't be opened")
+
+
+def has_hung_up(device: int) -> bool:
+    """
+    Whether the guest's side of an open device is gone for good.
+    """
+    looking = select.poll()
+    looking.register(device, select.POLLRDHUP)
+    return bool(looking.poll(0))
 
 
 def _open_pty(path: str, uuid: str) -> int:

@@ -215,6 +215,20 @@ class JoiningTests(ConsoleTestCase):
         self.assertEqual(self.told[-1], {"event": "closed", "reason": "guest-ended"})
         self.assert_nothing_left()
 
+    def test_guest_was_started_anew(self) -> None:
+        """
+        Where the guest has ended and another run of it has begun, unseen while libvirt was
+        away, the device that was held is dead: nothing is joined to it again and again.
+        """
+        self.close_guest()
+
+        self.workshop.socats[0].die()
+        self.clock.pump([0.1] * 30)
+
+        self.assertEqual(len(self.workshop.socats), 1)
+        self.assertEqual(self.told[-1], {"event": "closed", "reason": "guest-ended"})
+        self.assert_nothing_left()
+
     def test_guest_is_undefined(self) -> None:
         """
         A guest that does not exist any more, too.
@@ -326,6 +340,31 @@ class ClosingTests(ConsoleTestCase):
         self.assertEqual(self.terminal.orders("finish")[0]["reason"], "guest-ended")
         self.clock.advance(0.2)
 
+        self.assert_nothing_left()
+
+    def test_guest_stops_and_socat_ends(self) -> None:
+        """
+        Once socat has read everything there is nothing to wait for.
+        """
+        self.console.guest_stopped()
+        self.workshop.socats[0].die("status 0")
+
+        self.assertEqual(len(self.terminal.orders("finish")), 1)
+        self.assertEqual(len(self.workshop.socats), 1)
+        self.clock.advance(0.2)
+        self.assert_nothing_left()
+
+    def test_guest_stops_and_starts_anew(self) -> None:
+        """
+        A guest that runs again already has another serial line: its console is closing
+        from the moment that it stopped, so nobody is let in to the old one.
+        """
+        self.console.guest_stopped()
+        self.console.guest_stopped()
+
+        self.assertEqual(self.console.state, CLOSING)
+        self.clock.pump([1.0, 0.2])
+        self.assertEqual([words["event"] for words in self.told], ["closed"])
         self.assert_nothing_left()
 
     def test_closing_while_joining(self) -> None:
