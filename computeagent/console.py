@@ -121,6 +121,7 @@ class Console:
         if self.state != OPENING:
             return
         self.state = JOINING
+        self._write_state()
         self._join()
 
     async def order(self, order: str, **words: object) -> Mapping[str, Any]:
@@ -262,10 +263,12 @@ class Console:
             await socat.when_ended()
         self._clear()
         self._log.info("Console {title} is closed: {reason}", title=self.place.title, reason=reason)
-        self._told(self, {"event": "closed", "reason": reason})
-        waiting, self._closed = self._closed, []
-        for done in waiting:
-            done.callback(None)
+        try:
+            self._told(self, {"event": "closed", "reason": reason})
+        finally:
+            waiting, self._closed = self._closed, []
+            for done in waiting:
+                done.callback(None)
 
     def _clear(self) -> None:
         self.state = CLOSED

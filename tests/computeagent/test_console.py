@@ -111,6 +111,16 @@ class OpeningTests(ConsoleTestCase):
         self.failureResultOf(opening, PortsExhausted)
         self.assert_nothing_left()
 
+    def test_state_is_noted_before_the_guest_is_joined(self) -> None:
+        """
+        A terminal that no socat joins yet would be found by a later agent, too.
+        """
+        self.workshop.joining = OSError(11, "Resource temporarily unavailable")
+
+        self.opened()
+
+        self.assertEqual(self.room.read_state()["processes"], [[100, 1100]])
+
     def test_orders_reach_the_terminal(self) -> None:
         """
         An open console passes orders on.
@@ -380,6 +390,18 @@ class ClosingTests(ConsoleTestCase):
 
         self.assert_nothing_left()
         self.assertEqual(len(self.workshop.socats), 1)
+
+    def test_whoever_is_told_fails(self) -> None:
+        """
+        A mistake of ours in telling the end keeps nobody waiting for it.
+        """
+        self.console._told = lambda console, words: 1 / 0  # type: ignore[assignment]
+
+        closing = self.console.close("closed", "")
+        self.clock.advance(0.2)
+
+        self.successResultOf(closing)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_viewers_are_told_of(self) -> None:
         """
