@@ -1,0 +1,353 @@
+"""
+An ajaxterm as a process of its own: a command on a real pseudo-terminal, and a guest whose
+agent is the test.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import requests
+from twisted.trial.unittest import SynchronousTestCase
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+PATIENCE = 20.0
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class Process:
+    """
+    One C{ajaxterm}; ended with its test.
+    """
+
+    def __init__(self, case: SynchronousTestCase, *argv: str, fds: tuple[int, ...] = ()) -> None:
+        self._errors = tempfile.TemporaryFile()
+        self.popen = subprocess.Popen(
+            [sys.executable, "-m", "ajaxterm", *argv],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            pass_fds=fds,
+            text=True,
+        )
+        case.addCleanup(self.end)
+
+    def end(self) -> None:
+        if self.popen.poll() is None:
+            self.popen.kill()
+            self.popen.wait()
+        assert self.popen.stdout is not None
+        self.popen.stdout.close()
+        self._errors.close()
+
+    def url(self) -> str:
+        """
+        @return: the first line that it prints.
+        """
+        assert self.popen.stdout is not None
+        return self.popen.stdout.readline().strip()
+
+    def ended(self) -> int:
+        """
+        @return: its status, as soon as it has one.
+        """
+        return self.popen.wait(PATIENCE)
+
+    def log(self) -> str:
+        self._errors.seek(0)
+        return self._errors.read().decode()
+
+    def memory(self) -> int:
+        """
+        @return: the bytes that it holds of the machine's memory.
+        """
+        status = Path(f"/proc/{self.popen.pid}/status").read_text()
+        found = re.search(r"VmRSS:\s+(\d+) kB", status)
+        assert found is not None
+        return int(found[1]) * 1024
+
+
+class Tab:
+    """
+    One viewer.
+    """
+
+    def __init__(self, case: SynchronousTestCase, socket: ClientConnection) -> None:
+        case.addCleanup(socket.close)
+        self._socket = socket
+        self.output = b""
+        self.events: list[dict[str, Any]] = []
+        self.code: int | None = None
+        self.say({"do": "attach", "resume": None, "offset": None})
+
+    @classmethod
+    def at(cls, case: SynchronousTestCase, url: str, **headers: str) -> Tab:
+        target = url.replace("http:", "ws:").replace("/?", "/ws?")
+        wanted: Any = ["ajaxterm.v1"]
+        return cls(case, connect(target, subprotocols=wanted, additional_headers=headers))
+
+    def say(self, words: object) -> None:
+        self._socket.send(json.dumps(words))
+
+    def type(self, keys: str) -> None:
+        self._socket.send(keys.encode())
+
+    def listen(self) -> bool:
+        """
+        Take one message.
+
+        @return: C{False} at the end.
+        """
+        try:
+            message = self._socket.recv(PATIENCE)
+        except ConnectionClosed as closed:
+            self.code = closed.rcvd.code if closed.rcvd is not None else None
+            return False
+        if isinstance(message, bytes):
+            self.output += message
+        else:
+            self.events.append(json.loads(message))
+        return True
+
+    def until(self, seen: bytes) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while seen not in self.output:
+            if time.monotonic() > deadline or not self.listen():
+                raise AssertionError(f"{seen!r} was never seen, but {self.output[-300:]!r}")
+
+    def until_the_end(self) -> None:
+        while self.listen():
+            pass
+
+
+class CommandTests(SynchronousTestCase):
+    """
+    C{ajaxterm -- COMMAND}.
+    """
+
+    def test_type_and_see(self) -> None:
+        """
+        The printed URL leads to the page and to a shell, which computes; its end is the end
+        of the program, with its status.
+        """
+        process = Process(self, "--", "sh")
+        url = process.url()
+
+        page = requests.get(url, timeout=PATIENCE)
+        tab = Tab.at(self, url)
+        tab.say({"do": "size", "rows": 33, "columns": 111})
+        tab.type("echo $((6*7)); stty size\r")
+        tab.until(b"\n42\r\n33 111\r\n")
+        tab.type("exit 3\r")
+        tab.until_the_end()
+
+        self.assertIn("<title>", page.text)
+        self.assertNotIn("token", page.url)
+        self.assertEqual((tab.events[-1]["reason"], tab.code), ("line-ended", 1000))
+        self.assertEqual(process.ended(), 3)
+        self.assertNotIn(url.partition("token=")[2], process.log())
+
+    def test_last_output_is_seen(self) -> None:
+        """
+        A command prints much and ends at once: its viewer sees all of it.
+        """
+        process = Process(self, "--", "sh", "-c", "read go; seq 1 100000")
+        tab = Tab.at(self, process.url())
+
+        tab.type("go\r")
+        tab.until_the_end()
+
+        self.assertTrue(tab.output.endswith(b"\n99999\r\n100000\r\n"), tab.output[-50:])
+        self.assertEqual(process.ended(), 0)
+
+    def test_unused_it_ends(self) -> None:
+        """
+        With C{--idle-timeout 1} and nobody there it ends, and its command with it.
+        """
+        process = Process(self, "--idle-timeout", "1", "--", "sh", "-c", "echo $$; sleep 1000")
+        tab = Tab.at(self, process.url())
+        tab.until(b"\r\n")
+        command = int(tab.output.split()[0])
+        tab._socket.close()
+
+        self.assertEqual(process.ended(), 0)
+
+        self.assertRaises(ProcessLookupError, self.wait_for, command)
+        self.assertNotIn("Traceback", process.log())
+
+    def wait_for(self, pid: int) -> None:
+        """
+        @raise ProcessLookupError: it has ended, as is wanted.
+        """
+        for _ in range(200):
+            os.kill(pid, 0)
+            time.sleep(0.05)
+
+    def test_stopped(self) -> None:
+        """
+        SIGTERM: the viewers are told that it may come back, and nothing is wrong.
+        """
+        process = Process(self, "--", "sh")
+        tab = Tab.at(self, process.url())
+        tab.until(b"$ " if os.geteuid() else b"# ")
+
+        process.popen.send_signal(signal.SIGTERM)
+        tab.until_the_end()
+
+        self.assertEqual((tab.events[-1]["retry"], tab.code), (True, 1001))
+        process.ended()
+        self.assertNotIn("Traceback", process.log())
+
+    def test_command_that_reads_nothing(self) -> None:
+        """
+        A paste of 24 MiB into a command that does not read costs no memory, and the viewer
+        is not taken for dead.
+        """
+        process = Process(self, "--", "sh", "-c", "stty raw -echo; echo ready; exec sleep 1000")
+        tab = Tab.at(self, process.url())
+        tab.until(b"ready")
+        before = process.memory()
+
+        def paste() -> None:
+            try:
+                for _ in range(24 * 16):
+                    tab.type("x" * 65536)
+            except (ConnectionClosed, OSError):
+                pass
+
+        pasting = threading.Thread(target=paste, daemon=True)
+        pasting.start()
+        pasting.join(2)
+
+        self.assertTrue(pasting.is_alive())
+        self.assertLess(process.memory() - before, 6 << 20)
+        process.end()
+        pasting.join(PATIENCE)
+
+
+class GuestTests(SynchronousTestCase):
+    """
+    C{ajaxterm --http-fd ... --tty-fd ... --control-fd ...}, as the agent starts it.
+    """
+
+    def setUp(self) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.http = self.listening(socket.socket())
+        self.port = self.http.getsockname()[1]
+        self.tty = self.listening(socket.socket(socket.AF_UNIX), "tty.sock")
+        self.control = self.listening(socket.socket(socket.AF_UNIX), "control.sock")
+
+    def listening(self, one: socket.socket, name: str = "") -> socket.socket:
+        self.addCleanup(one.close)
+        one.bind(os.path.join(self.folder.name, name) if name else ("127.0.0.1", 0))
+        if name:
+            os.chmod(one.getsockname(), 0o600)
+        one.listen()
+        one.setblocking(False)
+        return one
+
+    def start(self, *argv: str) -> Process:
+        fds = (self.http.fileno(), self.tty.fileno(), self.control.fileno())
+        names = ("--http-fd", "--tty-fd", "--control-fd")
+        handed = [word for pair in zip(names, map(str, fds), strict=True) for word in pair]
+        process = Process(self, *handed, *argv, fds=fds)
+        for one in (self.http, self.tty, self.control):
+            one.close()
+        return process
+
+    def join(self, name: str) -> socket.socket:
+        joined = socket.socket(socket.AF_UNIX)
+        self.addCleanup(joined.close)
+        joined.settimeout(PATIENCE)
+        joined.connect(os.path.join(self.folder.name, name))
+        return joined
+
+    def order(self, agent: socket.socket, **words: object) -> dict[str, Any]:
+        agent.sendall(json.dumps({"id": 1, **words}).encode() + b"\n")
+        answer: dict[str, Any] = json.loads(agent.makefile("rb").readline())
+        return answer
+
+    def grant(self, agent: socket.socket, secret: str) -> None:
+        answer = self.order(
+            agent,
+            do="grant",
+            grant=f"g-{secret}",
+            digest=sha256(secret.encode()).hexdigest(),
+            mode="rw",
+            user="ann",
+            lifetime=60,
+        )
+        self.assertEqual(answer, {"id": 1, "done": {}})
+
+    def test_guest(self) -> None:
+        """
+        What a socat sends is seen, what is typed gets to it; who is revoked is cut.
+        """
+        self.start("--title", "web1 serial0")
+        agent, socat = self.join("control.sock"), self.join("tty.sock")
+        self.grant(agent, "s3")
+        socat.sendall(b"login: ")
+
+        url = f"http://127.0.0.1:{self.port}/"
+        self.assertEqual(requests.get(url, timeout=PATIENCE).status_code, 403)
+        tab = Tab.at(self, f"{url}ws", Authorization="Bearer s3")
+        tab.until(b"login: ")
+        tab.type("ann\r")
+        self.assertEqual(socat.recv(100), b"ann\r")
+        agent.sendall(b'{"id": 2, "do": "revoke", "grant": "g-s3"}\n')
+        tab.until_the_end()
+
+        self.assertEqual(tab.events[0]["title"], "web1 serial0")
+        self.assertEqual(tab.code, 4003)
+
+    def test_idle(self) -> None:
+        """
+        It ends when nobody comes, tells its agent so, and leaves the agent's paths alone.
+        """
+        process = self.start("--idle-timeout", "1")
+        agent = self.join("control.sock")
+
+        said = json.loads(agent.makefile("rb").readline())
+
+        self.assertEqual(said, {"event": "ended", "reason": "idle"})
+        self.assertEqual(process.ended(), 0)
+        self.assertEqual(sorted(os.listdir(self.folder.name)), ["control.sock", "tty.sock"])
+        mode = os.stat(os.path.join(self.folder.name, "tty.sock")).st_mode
+        self.assertEqual(mode & 0o777, 0o600)
+
+    def test_it_becomes_somebody_else(self) -> None:
+        """
+        Started by root it gives up its rights, has a session of its own, and serves.
+        """
+        if os.geteuid() != 0:
+            self.skipTest("only root can become somebody else")
+        process = self.start("--user", "65534:65534")
+        agent = self.join("control.sock")
+        self.grant(agent, "s")
+        page = requests.get(
+            f"http://127.0.0.1:{self.port}/",
+            headers={"Authorization": "Bearer s"},
+            timeout=PATIENCE,
+        )
+
+        self.assertEqual(page.status_code, 200)
+        status = Path(f"/proc/{process.popen.pid}/status").read_text()
+        for field in ("Uid", "Gid"):
+            self.assertIn(f"{field}:\t65534\t65534\t65534\t65534", status)
+        self.assertRegex(status, r"Groups:\s*\n")
+        self.assertEqual(os.getsid(process.popen.pid), process.popen.pid)
