@@ -158,23 +158,6 @@ class BrowserTests(SynchronousTestCase):
         self.assertEqual(answer.status, 403)
         self.assertIn("again", page.tab.inner_text("body"))
 
-    def test_lobby_opens_a_console(self) -> None:
-        """
-        The page with all guests: a press on a button, and a console is there.
-        """
-        page = self.tab()
-        page.tab.goto(f"http://127.0.0.1:{self.console.port}/")
-        row = page.tab.get_by_role("row").filter(has_text="web1")
-        with page.tab.context.expect_page() as opened:
-            row.get_by_role("button", name="Open console").click()
-        console = Page(opened.value)
-        console.until_connected()
-        console.log_in()
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        page.tab.screenshot(path=SCREENSHOTS / "lobby.png")
-
-        self.assertEqual(page.problems + console.problems, [])
-
     def other_site(self, body: str) -> str:
         """
         @return: the URL of a page on a site that is not ours: C{localhost}, while
