@@ -1,0 +1,163 @@
+"""
+An agent in memory: its hypervisor, its workshop and the bus are there, but nothing runs.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from computeagent.agent import Agent
+from computeagent.domainxml import SerialDevice
+from computeagent.memoryhost import MemoryHost
+from computeagent.rooms import Rooms
+from consolebus.memory import MemoryBroker, MemoryBus
+from tests.computeagent.descriptions import UUID, domain_xml
+from tests.computeagent.fakes import FakeTerminal, FakeWorkshop
+
+TTL = 600.0
+
+
+class Opener:
+    """
+    Opens devices: a new pty for each, whose other end stands for the guest's.
+
+    @ivar opened: what was asked for.
+    @ivar failing: what is raised instead; or a C{Deferred} that is waited for.
+    """
+
+    def __init__(self) -> None:
+        self.opened: list[tuple[SerialDevice, str]] = []
+        self.failing: Exception | Deferred[None] | None = None
+        self.descriptors: list[int] = []
+        self._guests: list[int] = []
+
+    def __call__(self, device: SerialDevice, uuid: str) -> Deferred[int]:
+        self.opened.append((device, uuid))
+        if isinstance(self.failing, Exception):
+            return fail(self.failing)
+        if self.failing is not None:
+            return self.failing.addCallback(lambda _: self._open())
+        return succeed(self._open())
+
+    def _open(self) -> int:
+        guest, device = os.openpty()
+        self._guests.append(guest)
+        self.descriptors.append(device)
+        return device
+
+    def close(self) -> None:
+        for guest in self._guests:
+            os.close(guest)
+
+
+class Heard:
+    """
+    What somebody on the bus heard.
+    """
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[str, Mapping[str, Any]]] = []
+
+    def methods(self, *names: str) -> dict[str, Any]:
+        """@return: for C{listen}."""
+
+        def hear(name: str) -> Any:
+            return lambda context, **words: self.messages.append((name, words))
+
+        return {name: hear(name) for name in names}
+
+    def of(self, name: str) -> list[Mapping[str, Any]]:
+        return [words for method, words in self.messages if method == name]
+
+
+class AgentTestCase(SynchronousTestCase):
+    """
+    @ivar api: what an API hears.
+    @ivar proxy: what a proxy hears.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.hypervisor = MemoryHost()
+        self.hypervisor.add(UUID, "web1", domain_xml())
+        self.workshop = FakeWorkshop(self.clock)
+        self.opener = Opener()
+        self.addCleanup(self.opener.close)
+        base = Path(tempfile.mkdtemp(prefix="agent-"))
+        self.addCleanup(rmtree, base, ignore_errors=True)
+        self.run_directory = base
+        self.rooms = Rooms(base)
+        self.rooms.prepare()
+        self.broker = MemoryBroker(self.clock)
+        self.api, self.proxy = Heard(), Heard()
+        self.caller = MemoryBus(self.broker, self.clock)
+        self.caller.listen("consoleapi", self.api.methods("host_is", "console_is"))
+        self.caller.listen("consoleproxy", self.proxy.methods("authorize_console", "revoke_grant"))
+        self.caller.start()
+        self.bus = MemoryBus(self.broker, self.clock)
+        self.agent = Agent(
+            self.clock,
+            self.hypervisor,
+            self.bus,
+            self.workshop,
+            self.rooms,
+            self.opener,
+            "h1",
+            "192.0.2.1",
+            TTL,
+        )
+        self.agent.start()
+        self.bus.start()
+        self.pass_time(0.2)
+
+    def pass_time(self, seconds: float, step: float = 0.1) -> None:
+        """
+        Let time pass, in which messages are delivered.
+        """
+        for _ in range(20):
+            self.clock.advance(0)
+        while seconds > 0:
+            self.clock.advance(min(step, seconds))
+            seconds -= step
+            for _ in range(20):
+                self.clock.advance(0)
+
+    def ask(self, method: str, **words: Any) -> Deferred[Any]:
+        """
+        Call a method of the agent's over the bus.
+        """
+        answer = self.caller.call("compute.h1", method, words)
+        self.pass_time(0)
+        return answer
+
+    def get(self, **words: Any) -> Deferred[Any]:
+        wanted = {"domain": UUID, "device": None, "mode": "rw", "user": "ann", **words}
+        return self.ask("get_console", **wanted)
+
+    def got(self, **words: Any) -> Mapping[str, Any]:
+        """
+        @return: the answer to C{get_console}.
+        """
+        answer: Mapping[str, Any] = self.successResultOf(self.get(**words))
+        return answer
+
+    def refused(self, kind: type[Exception], method: str = "get_console", **words: Any) -> str:
+        """
+        @return: the sentence.
+        """
+        asking = self.get(**words) if method == "get_console" else self.ask(method, **words)
+        return str(self.failureResultOf(asking, kind).value)
+
+    @property
+    def terminal(self) -> FakeTerminal:
+        """The ajaxterm that was started last."""
+        return self.workshop.terminals[-1]

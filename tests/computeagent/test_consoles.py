@@ -1,0 +1,228 @@
+"""
+Tests for L{computeagent.consoles}: one console to a device, however many ask.
+"""
+
+from __future__ import annotations
+
+import os
+
+from twisted.internet.defer import Deferred
+
+from computeagent.consoles import Consoles
+from computeagent.devices import CannotOpen
+from computeagent.hypervisor import SHUTOFF
+from computeagent.ports import PortsExhausted
+from consolebus.ibus import Conflict, Unavailable
+from tests.computeagent.descriptions import PTY, UUID, VIRTIO, domain_xml
+from tests.computeagent.stage import AgentTestCase
+
+OTHER = "0e0e0e0e-9a58-4c5e-8a3a-1f1e5f3c2d10"
+
+
+class OpeningTests(AgentTestCase):
+    """
+    Two readers of one pty get half of the output each, so there is one.
+    """
+
+    def test_second_user_shares(self) -> None:
+        """
+        Whoever asks later gets the same console, under a grant of his own.
+        """
+        first, second = self.got(), self.got(user="bob")
+
+        self.assertEqual(first["console"], second["console"])
+        self.assertNotEqual(first["grant"], second["grant"])
+        self.assertEqual(len(self.opener.opened), 1)
+        self.assertEqual(len(self.workshop.running), 2)
+
+    def test_all_at_once(self) -> None:
+        """
+        Those who ask while it is being opened wait for it; it is opened once.
+        """
+        self.opener.failing = Deferred()
+        asking = [self.get(user=f"user{n}") for n in range(20)]
+        for one in asking:
+            self.assertNoResult(one)
+
+        self.opener.failing.callback(None)
+        self.pass_time(0)
+
+        consoles = {self.successResultOf(one)["console"] for one in asking}
+        self.assertEqual(len(consoles), 1)
+        self.assertEqual(len(self.opener.opened), 1)
+        self.assertEqual(len(self.workshop.running), 2)
+
+    def test_all_at_once_in_vain(self) -> None:
+        """
+        If it can't be opened all of them are told, and the next one who asks tries again.
+        """
+        self.opener.failing = failing = Deferred()
+        asking = [self.get() for _ in range(3)]
+
+        failing.errback(CannotOpen("it is gone"))
+        self.pass_time(0)
+
+        for one in asking:
+            self.assertIn("it is gone", str(self.failureResultOf(one, Unavailable).value))
+        self.opener.failing = None
+        self.got()
+
+    def test_devices_have_consoles_of_their_own(self) -> None:
+        """
+        Two devices of a guest are two consoles.
+        """
+        self.hypervisor.add(UUID, "web1", domain_xml(PTY + VIRTIO))
+
+        first, second = self.got(), self.got(device="console1")
+
+        self.assertNotEqual(first["console"], second["console"])
+        self.assertEqual((first["device"], second["device"]), ("serial0", "console1"))
+
+    def test_index_and_alias_are_the_same_device(self) -> None:
+        """
+        However a device is named, it is that one.
+        """
+        consoles = {self.got(device=name)["console"] for name in (None, "0", "serial0")}
+
+        self.assertEqual(len(consoles), 1)
+
+    def test_live_description_each_time(self) -> None:
+        """
+        The path is read anew whenever a console is opened: numbers are reused.
+        """
+        self.got()
+        self.terminal.end("idle")
+        self.pass_time(0.3)
+        self.hypervisor.add(UUID, "web1", domain_xml(PTY.replace("pts/7", "pts/12")))
+
+        self.got()
+
+        self.assertEqual(
+            [device.path for device, _ in self.opener.opened], ["/dev/pts/7", "/dev/pts/12"]
+        )
+
+    def test_asked_for_while_it_ends(self) -> None:
+        """
+        Who asks while the console is just ending gets a new one, once the old is gone.
+        """
+        first = self.got()
+        self.terminal.end("idle")
+
+        asking = self.get()
+        self.assertNoResult(asking)
+        self.assertEqual(len(self.opener.opened), 1)
+        self.pass_time(0.3)
+
+        self.assertNotEqual(self.successResultOf(asking)["console"], first["console"])
+
+    def test_too_many(self) -> None:
+        """
+        Their number has a limit.
+        """
+        self.agent._consoles.MOST = 1
+        self.hypervisor.add(OTHER, "web2", domain_xml(name="web2"))
+        self.got()
+
+        said = self.refused(Unavailable, domain=OTHER)
+
+        self.assertEqual(said, "host h1 has 1 consoles open already")
+        self.assertEqual(Consoles.MOST, 2000)
+
+    def test_no_room(self) -> None:
+        """
+        If there is no place for its files, the device is closed again.
+        """
+        self.run_directory.chmod(0o700)
+        os.rename(self.run_directory, f"{self.run_directory}-moved")
+        self.addCleanup(os.rename, f"{self.run_directory}-moved", self.run_directory)
+
+        self.assertIn("can't open another console", self.refused(Unavailable))
+
+        self.assertRaises(OSError, os.fstat, self.opener.descriptors[0])
+        self.flushLoggedErrors(OSError)
+
+    def test_no_port(self) -> None:
+        """
+        Ports that are used up leave nothing open, and when one is free again it works.
+        """
+        self.workshop.starting = PortsExhausted(10000, 10001)
+
+        said = self.refused(Unavailable)
+
+        self.assertIn("no port left for another console (10000-10001)", said)
+        self.assertRaises(OSError, os.fstat, self.opener.descriptors[0])
+        self.assertEqual([path.name for path in self.run_directory.iterdir()], ["lock"])
+        self.workshop.starting = None
+        self.got()
+
+
+class GuestTests(AgentTestCase):
+    """
+    Consoles end with their guests.
+    """
+
+    def test_guest_stops(self) -> None:
+        """
+        When libvirt tells that a guest has stopped its console is closed, and no other.
+        """
+        self.hypervisor.add(OTHER, "web2", domain_xml(name="web2"))
+        self.got()
+        other = self.got(domain=OTHER)
+
+        self.hypervisor.set_state(UUID, SHUTOFF)
+        self.pass_time(2)
+
+        listed = self.successResultOf(self.ask("list_consoles"))["consoles"]
+        self.assertEqual([one["console"] for one in listed], [other["console"]])
+        self.assertIn("is not running (shutoff)", self.refused(Conflict))
+
+    def test_libvirt_comes_back(self) -> None:
+        """
+        A guest that ended while libvirt was away is noticed when it is back; the console of
+        one that still runs is left alone.
+        """
+        self.hypervisor.add(OTHER, "web2", domain_xml(name="web2"))
+        self.got()
+        other = self.got(domain=OTHER)
+        self.hypervisor.set_away("libvirt is away")
+        self.pass_time(2)
+        self.assertEqual(len(self.workshop.running), 4)
+
+        self.hypervisor._watchers, watchers = [], self.hypervisor._watchers
+        self.hypervisor.set_state(UUID, SHUTOFF)
+        self.hypervisor._watchers = watchers
+        self.hypervisor.set_away("")
+        self.pass_time(2)
+
+        listed = self.successResultOf(self.ask("list_consoles"))["consoles"]
+        self.assertEqual([one["console"] for one in listed], [other["console"]])
+
+
+class StoppingTests(AgentTestCase):
+    """
+    An agent that is stopped takes its consoles with it.
+    """
+
+    def test_everything_ends(self) -> None:
+        """
+        Each terminal may take leave; then nothing is left.
+        """
+        self.got()
+
+        stopping = Deferred.fromCoroutine(self.agent.stop())
+        self.assertNoResult(stopping)
+        self.pass_time(0.3)
+
+        self.successResultOf(stopping)
+        self.assertEqual(self.terminal.orders("finish")[0]["reason"], "leaving")
+        self.assertEqual(self.workshop.running, [])
+        self.assertRaises(OSError, os.fstat, self.opener.descriptors[0])
+
+    def test_no_new_ones(self) -> None:
+        """
+        One that is being stopped opens nothing any more.
+        """
+        self.got()
+        Deferred.fromCoroutine(self.agent.stop())
+
+        self.assertIn("is being stopped", self.refused(Unavailable))
