@@ -8,8 +8,10 @@ import socket
 
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http_headers import Headers
+from twisted.web.server import Request
+from twisted.web.test.requesthelper import DummyChannel
 
-from groundwork.manners import HostRule, OriginRule, only
+from groundwork.manners import HostRule, OriginRule, be_strict, only
 
 
 def headers(**values: str | list[str]) -> Headers:
@@ -150,3 +152,17 @@ class OriginRuleTests(SynchronousTestCase):
         origin = "http://console.example"
         self.assertFalse(OriginRule().is_welcome(headers(Origin=origin)))
         self.assertFalse(OriginRule().is_welcome(headers(Origin=origin, Host="not a host")))
+
+
+class StrictTests(SynchronousTestCase):
+    def test_policy(self) -> None:
+        """
+        Nothing is allowed unless a page says what it needs; the rest stays strict.
+        """
+        for policy, expected in [(None, "default-src 'none'"), ("img-src 'self'", "img-src")]:
+            request = Request(DummyChannel())
+            be_strict(request, policy)
+            sent = request.responseHeaders
+            [told] = sent.getRawHeaders("Content-Security-Policy", [])
+            self.assertTrue(told.startswith(expected))
+            self.assertEqual(sent.getRawHeaders("X-Content-Type-Options"), ["nosniff"])
