@@ -155,7 +155,9 @@ class Agent:
             except TimeoutError:
                 raise Unavailable("the terminal did not start in time; try again") from None
             except OrderFailed as failed:
-                raise Unavailable(f"the terminal says: {failed}") from None
+                if console.state not in (CLOSING, CLOSED):
+                    raise Unavailable(f"the terminal says: {failed}") from None
+                await self._consoles.gone(console)
         raise Unavailable("the terminal ended again and again as it started; see the agent's log")
 
     async def close_console(self, context: Context, console: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ The consoles of one host: at most one on each serial device, however many ask.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList
@@ -14,13 +14,17 @@ from twisted.logger import Logger
 from computeagent.console import CLOSED, CLOSING, Console, Place
 from computeagent.domainxml import SerialDevice, choose, read_domain
 from computeagent.failures import failure_of
-from computeagent.hypervisor import HypervisorAway, IHypervisor, NoSuchDomain, NotRunning
+from computeagent.hypervisor import WITH_A_PROCESS, HypervisorAway, IHypervisor
+from computeagent.orders import TerminalGone
 from computeagent.rooms import Rooms, new_name
 from computeagent.workshop import IWorkshop
 from consolebus.ibus import NotFound, Unavailable
 
 Told = Callable[[Console, Mapping[str, Any]], None]
 """Hears C{opened}, then what the console tells, then C{closed}."""
+
+
+_LEAVING = ("leaving", "The host's console agent is being stopped.")
 
 
 class Consoles:
@@ -62,14 +66,14 @@ class Consoles:
         return iter(list(self._open.values()))
 
     async def stop(self) -> None:
-        """End every one."""
+        """End every one, also those that are just being opened."""
         self._stopping = True
-        await DeferredList(
-            [
-                console.close("leaving", "The host's console agent is being stopped.")
-                for console in self
-            ]
-        )
+        ending: list[Deferred[Any]] = [console.close(*_LEAVING) for console in self]
+        for others in self._opening.values():
+            opening: Deferred[Console] = Deferred()
+            others.append(opening)
+            ending.append(opening)
+        await DeferredList(ending, consumeErrors=True)
 
     def named(self, name: str) -> Console:
         """@raise NotFound: there is none of that name."""
@@ -85,31 +89,32 @@ class Consoles:
 
         @raise BusFailure: with a sentence for who asked.
         """
-        if self._stopping:
-            raise Unavailable(f"the agent on host {self._host} is being stopped")
-        called = uuid
-        try:
-            domain = await self._hypervisor.running(uuid)
-            called = domain.name
-            device = choose(read_domain(domain.xml).devices, wanted)
-        except Exception as error:
-            raise failure_of(error, called, self._host) from error
-        key = (uuid, device.alias)
-        known = self._open.get(key)
-        if known is not None and known.state in (CLOSING, CLOSED):
-            await self.gone(known)
+        while True:
+            self._want_to_go_on()
+            try:
+                domain = await self._hypervisor.running(uuid)
+                device = choose(read_domain(domain.xml).devices, wanted)
+            except Exception as error:
+                raise failure_of(error, uuid, self._host) from error
+            # As libvirt spells it: one guest, however it was asked for.
+            place = Place(domain.uuid, domain.name, device.alias)
+            key = (place.uuid, place.device)
             known = self._open.get(key)
-        if known is not None:
-            return known
-        if key in self._opening:
+            if known is None:
+                break
+            if known.state not in (CLOSING, CLOSED):
+                return known
+            await self.gone(known)  # and believe nothing that was read before
+        others = self._opening.get(key)
+        if others is not None:
             waiting: Deferred[Console] = Deferred()
-            self._opening[key].append(waiting)
+            others.append(waiting)
             return await waiting
         self._opening[key] = []
         try:
-            console = await self._make(Place(uuid, domain.name, device.alias), device)
+            console = await self._make(place, device)
         except Exception as error:
-            failure = failure_of(error, domain.name, self._host)
+            failure = failure_of(error, place.domain, self._host)
             for other in self._opening.pop(key):
                 other.errback(failure)
             raise failure from error
@@ -134,17 +139,21 @@ class Consoles:
         """
         libvirt went away or came back.  What ended meanwhile nobody told us.
         """
-        for console in self:
-            looking = Deferred.fromCoroutine(self._look_after(console))
-            looking.addErrback(lambda f: self._log.failure("while looking after a console", f))
+        looking = Deferred.fromCoroutine(self._look_after(list(self)))
+        looking.addErrback(lambda f: self._log.failure("while looking after the consoles", f))
 
-    async def _look_after(self, console: Console) -> None:
+    async def _look_after(self, consoles: Sequence[Console]) -> None:
+        """
+        @param consoles: those that were open before libvirt is asked.
+        """
         try:
-            await self._hypervisor.running(console.place.uuid)
-        except (NotRunning, NoSuchDomain):
-            console.guest_stopped()
+            found = await self._hypervisor.domains()
         except HypervisorAway:
-            pass
+            return
+        alive = {domain.uuid for domain in found if domain.state in WITH_A_PROCESS}
+        for console in consoles:
+            if console.place.uuid not in alive:
+                console.guest_stopped()
 
     # One console.
 
@@ -153,6 +162,7 @@ class Consoles:
             raise Unavailable(f"host {self._host} has {self.MOST} consoles open already")
         opened = await self._opener(device, place.uuid)
         try:
+            self._want_to_go_on()
             name = new_name()
             room = self._rooms.make(name)
         except BaseException:
@@ -169,14 +179,25 @@ class Consoles:
             self._console_told,
         )
         await console.open()
+        if self._stopping:
+            await console.close(*_LEAVING)
+            self._want_to_go_on()
+        if console.state in (CLOSING, CLOSED):
+            await self.gone(console)
+            raise TerminalGone()
         self._open[(place.uuid, place.device)] = console
         self._log.info("Console {title} is open: {console}", title=place.title, console=name)
         self._told(console, {"event": "opened"})
         return console
 
     def _console_told(self, console: Console, words: Mapping[str, Any]) -> None:
+        key = (console.place.uuid, console.place.device)
+        if self._open.get(key) is not console:
+            return  # it has ended before it was open
         if words.get("event") == "closed":
-            key = (console.place.uuid, console.place.device)
-            if self._open.get(key) is console:
-                del self._open[key]
+            del self._open[key]
         self._told(console, words)
+
+    def _want_to_go_on(self) -> None:
+        if self._stopping:
+            raise Unavailable(f"the agent on host {self._host} is being stopped")

@@ -9,8 +9,9 @@ from twisted.logger import Logger
 from computeagent.devices import CannotOpen, DeviceRefused
 from computeagent.domainxml import BadDomainXML, NoSerialDevice
 from computeagent.hypervisor import HypervisorAway, NoSuchDomain, NotRunning
+from computeagent.orders import TerminalGone
 from computeagent.ports import PortsExhausted
-from consolebus.ibus import BusFailure, Conflict, NotFound, Unavailable
+from consolebus.ibus import Broken, BusFailure, Conflict, NotFound, Unavailable
 
 _log = Logger()
 
@@ -21,7 +22,6 @@ def failure_of(error: Exception, domain: str, host: str) -> BusFailure:
     know of is logged too.
 
     @param domain: name or UUID of the guest, for the sentence.
-    @raise Exception: C{error} itself, if it is a mistake of ours.
     """
     if isinstance(error, BusFailure):
         return error
@@ -53,4 +53,9 @@ def failure_of(error: Exception, domain: str, host: str) -> BusFailure:
     if isinstance(error, OSError):
         _log.failure("while opening a console of {domain}", domain=domain)
         return Unavailable(f"host {host} can't open another console: {error.strerror}")
-    raise error
+    if isinstance(error, TerminalGone):
+        return Unavailable(
+            f"the terminal of guest {domain} ended as it started; the log of host {host} says more"
+        )
+    _log.failure("while opening a console of {domain}", domain=domain)
+    return Broken(f"a console of guest {domain} can't be opened; the log of host {host} says why")

@@ -24,12 +24,12 @@ from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
-from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.error import ConnectError, ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from computeagent.orders import Orders
+from computeagent.orders import Orders, TerminalGone
 from computeagent.ports import PortRange
 from computeagent.rooms import Room, start_time
 
@@ -184,6 +184,7 @@ class Workshop:
         @return: fires when its control socket is joined; the first order it
             obeys shows that it is up.
         @raise PortsExhausted: no port is free.
+        @raise TerminalGone: it ended at once.
         @raise OSError: no process, no descriptor, no such address.
         """
         listening: list[socket.socket] = []
@@ -204,7 +205,7 @@ class Workshop:
 
         def failed(failure: Failure) -> Failure:
             child.end()
-            return failure
+            return Failure(TerminalGone()) if failure.check(ConnectError) else failure
 
         started: Deferred[Terminal] = joining.addCallbacks(
             lambda orders: Terminal(str(host), int(port), child, orders), failed

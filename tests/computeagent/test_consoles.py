@@ -10,11 +10,35 @@ from twisted.internet.defer import Deferred
 
 from computeagent.consoles import Consoles
 from computeagent.devices import CannotOpen
-from computeagent.hypervisor import SHUTOFF
+from computeagent.hypervisor import SHUTOFF, Domain
+from computeagent.memoryhost import MemoryHost
+from computeagent.orders import OrderFailed, TerminalGone
 from computeagent.ports import PortsExhausted
-from consolebus.ibus import Conflict, Unavailable
+from consolebus.ibus import Broken, Conflict, Unavailable
 from tests.computeagent.descriptions import PTY, UUID, VIRTIO, domain_xml
 from tests.computeagent.stage import AgentTestCase
+
+
+class Lenient(MemoryHost):
+    """
+    Takes a UUID in any spelling, as libvirt does.
+    """
+
+    def running(self, uuid: str) -> Deferred[Domain]:
+        return super().running(uuid.lower())
+
+
+class Counting(MemoryHost):
+    """
+    Counts what it is asked.
+    """
+
+    asked = 0
+
+    def running(self, uuid: str) -> Deferred[Domain]:
+        self.asked += 1
+        return super().running(uuid)
+
 
 OTHER = "0e0e0e0e-9a58-4c5e-8a3a-1f1e5f3c2d10"
 
@@ -67,6 +91,80 @@ class OpeningTests(AgentTestCase):
         self.opener.failing = None
         self.got()
 
+    def test_mistake_of_ours(self) -> None:
+        """
+        Something that nobody foresaw is told to all of them as such, and does not keep the
+        device shut for ever.
+        """
+        self.opener.failing = failing = Deferred()
+        asking = [self.get() for _ in range(3)]
+
+        failing.errback(ZeroDivisionError())
+        self.pass_time(0)
+
+        for one in asking:
+            self.failureResultOf(one, Broken)
+        self.assertTrue(self.flushLoggedErrors(ZeroDivisionError))
+        self.opener.failing = None
+        self.got()
+
+    def test_terminal_that_does_not_start(self) -> None:
+        """
+        A terminal that ends before it is up is told in a sentence, and the next try is one.
+        """
+        self.workshop.starting = TerminalGone()
+
+        said = self.refused(Unavailable)
+
+        self.assertIn("ended as it started", said)
+        self.workshop.starting = None
+        self.got()
+
+    def test_terminal_that_ends_as_it_starts(self) -> None:
+        """
+        Also one that ends in the very moment when it is up: its console, closed before it was
+        open, does not stay in the way.
+        """
+        self.workshop.starting = starting = Deferred()
+        asking = self.get()
+        self.terminal.child.die("status 1")
+
+        starting.callback(None)
+        self.pass_time(6)
+
+        self.assertIn("ended as it started", str(self.failureResultOf(asking, Unavailable).value))
+        self.workshop.starting = None
+        self.got()
+
+    def test_uuid_spelled_otherwise(self) -> None:
+        """
+        libvirt knows a guest by its UUID in any spelling; it is still one guest, with one
+        console.
+        """
+        self.hypervisor = Lenient()
+        self.hypervisor.add(UUID, "web1", domain_xml())
+        self.agent._consoles._hypervisor = self.hypervisor
+
+        consoles = {self.got(domain=uuid)["console"] for uuid in (UUID, UUID.upper())}
+
+        self.assertEqual(len(consoles), 1)
+        self.assertEqual({uuid for _, uuid in self.opener.opened}, {UUID})
+
+    def test_ends_while_it_is_asked(self) -> None:
+        """
+        A terminal that ends of idleness just when a grant is asked of it refuses that; who
+        asked gets a new one and notices nothing.
+        """
+        first = self.got()
+        self.terminal.answers["grant"] = granting = Deferred()
+        asking = self.get()
+
+        self.terminal.end("idle")
+        granting.errback(OrderFailed("this console has ended"))
+        self.pass_time(0.3)
+
+        self.assertNotEqual(self.successResultOf(asking)["console"], first["console"])
+
     def test_devices_have_consoles_of_their_own(self) -> None:
         """
         Two devices of a guest are two consoles.
@@ -111,9 +209,11 @@ class OpeningTests(AgentTestCase):
         asking = self.get()
         self.assertNoResult(asking)
         self.assertEqual(len(self.opener.opened), 1)
+        self.hypervisor.add(UUID, "web1", domain_xml(PTY.replace("pts/7", "pts/12")))
         self.pass_time(0.3)
 
         self.assertNotEqual(self.successResultOf(asking)["console"], first["console"])
+        self.assertEqual(self.opener.opened[1][0].path, "/dev/pts/12")
 
     def test_too_many(self) -> None:
         """
@@ -197,6 +297,26 @@ class GuestTests(AgentTestCase):
         listed = self.successResultOf(self.ask("list_consoles"))["consoles"]
         self.assertEqual([one["console"] for one in listed], [other["console"]])
 
+    def test_many_consoles_are_one_question(self) -> None:
+        """
+        However many there are, libvirt is asked once when it is back: it takes only so many
+        questions at a time, and the others would be left out.
+        """
+        counting = self.agent._consoles._hypervisor = Counting()
+        for number in range(10):
+            uuid = f"{number:08}" + UUID[8:]
+            counting.add(uuid, f"web{number}", domain_xml())
+            self.got(domain=uuid)
+        for number in range(10):
+            counting.set_state(f"{number:08}" + UUID[8:], SHUTOFF)
+        counting.asked = 0
+
+        self.hypervisor.set_away("")
+        self.pass_time(2)
+
+        self.assertEqual(counting.asked, 0)
+        self.assertEqual(self.workshop.running, [])
+
 
 class StoppingTests(AgentTestCase):
     """
@@ -226,3 +346,36 @@ class StoppingTests(AgentTestCase):
         Deferred.fromCoroutine(self.agent.stop())
 
         self.assertIn("is being stopped", self.refused(Unavailable))
+
+    def test_one_that_is_just_being_opened(self) -> None:
+        """
+        What was begun before is waited for, and ended too.
+        """
+        self.workshop.starting = starting = Deferred()
+        asking = self.get()
+
+        stopping = Deferred.fromCoroutine(self.agent.stop())
+        self.assertNoResult(stopping)
+        starting.callback(None)
+        self.pass_time(0.5)
+
+        self.successResultOf(stopping)
+        self.failureResultOf(asking, Unavailable)
+        self.assertEqual(self.workshop.running, [])
+        self.assertRaises(OSError, os.fstat, self.opener.descriptors[0])
+
+    def test_one_whose_device_is_just_being_opened(self) -> None:
+        """
+        Nothing is started for it any more, and the device is closed.
+        """
+        self.opener.failing = opening = Deferred()
+        asking = self.get()
+
+        stopping = Deferred.fromCoroutine(self.agent.stop())
+        opening.callback(None)
+        self.pass_time(0.5)
+
+        self.successResultOf(stopping)
+        self.failureResultOf(asking, Unavailable)
+        self.assertEqual(self.workshop.terminals, [])
+        self.assertRaises(OSError, os.fstat, self.opener.descriptors[0])
