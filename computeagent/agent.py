@@ -22,9 +22,10 @@ token itself it forgets, so no later question can get it out of us.
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from secrets import token_hex, token_urlsafe
 from typing import Any
 
@@ -42,6 +43,9 @@ from computeagent.rooms import Rooms
 from computeagent.workshop import IWorkshop
 from consolebus.ibus import BadArguments, Conflict, Context, IConsoleBus, Unavailable
 
+_UUID = re.compile("[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_NAME = re.compile("g[0-9a-f]{16}")
+
 _MOST_OUTPUT = 32 * 1024
 """Bytes of scrollback that fit into one answer of an ajaxterm."""
 
@@ -57,7 +61,7 @@ class Grant:
     name: str
     console: Console
     digest: str
-    secret: str
+    secret: str = field(repr=False)
     mode: str
     user: str
 
@@ -139,7 +143,7 @@ class Agent:
     async def get_console(
         self, context: Context, domain: str, device: str | None, mode: str, user: str
     ) -> dict[str, Any]:
-        _want(isinstance(domain, str) and 0 < len(domain) <= 64, "domain is a UUID")
+        _want(isinstance(domain, str) and _UUID.fullmatch(domain) is not None, "domain is a UUID")
         _want(device is None or isinstance(device, str), "device is an alias, an index or null")
         _want(mode in ("rw", "ro"), "mode is rw or ro")
         _want(isinstance(user, str) and len(user) <= 255, "user is a text of up to 255 characters")
@@ -210,6 +214,7 @@ class Agent:
         return {"output": b64encode(output).decode("ascii"), "offset": offset or 0}
 
     async def revoke_grant(self, context: Context, grant: str) -> dict[str, Any]:
+        _want(isinstance(grant, str) and _NAME.fullmatch(grant) is not None, "grant is its name")
         known = self._grants.pop(grant, None)
         self._bus.fanout("consoleproxy", "revoke_grant", {"grant": grant})
         if known is not None:

@@ -80,6 +80,14 @@ class GettingTests(AgentTestCase):
         self.assertEqual(kept.digest, digest(one["token"]))
         self.assertNotIn(one["token"], repr(self.agent.__dict__))
 
+    def test_secret_is_not_shown(self) -> None:
+        """
+        A grant that reaches a log does not bring its secret there.
+        """
+        answer = self.got()
+
+        self.assertNotIn(answer["secret"], repr(self.agent._grants))
+
     def test_opened_is_told(self) -> None:
         """
         The API hears that a console is open.
@@ -125,6 +133,10 @@ class GettingTests(AgentTestCase):
             {"domain": None},
             {"domain": ""},
             {"domain": "x" * 65},
+            {"domain": "web1"},
+            {"domain": UUID + "\n"},
+            {"domain": UUID[:-1] + "\0"},
+            {"domain": UUID.replace("-", "")},
             {"device": 7},
             {"mode": "w"},
             {"mode": None},
@@ -386,6 +398,16 @@ class ConsoleMethodTests(AgentTestCase):
 
         self.assertEqual(self.successResultOf(revoked), {"known": False})
         self.assertEqual(self.proxy.of("revoke_grant"), [{"grant": "g" + "0" * 16}])
+
+    def test_revoke_what_is_no_grant(self) -> None:
+        """
+        What can't be a grant is refused, and no proxy hears of it.
+        """
+        for grant in (None, 1, [], {}, "", "x", "g" + "0" * 17, "G" + "0" * 16):
+            self.refused(BadArguments, "revoke_grant", grant=grant)
+
+        self.assertEqual(self.proxy.of("revoke_grant"), [])
+        self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_revoke_while_the_terminal_ends(self) -> None:
         """
