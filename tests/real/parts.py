@@ -385,9 +385,36 @@ class Viewer:
         cookies = "; ".join(f"{c.name}={c.value}" for c in exchanged.cookies)
         for cookie in exchanged.cookies:
             known.add("cookie", str(cookie.value))
+        self.place = f"http://{place}"
+        self.headers = {"Cookie": cookies}
+        self.output = b""
+        self.events: list[dict[str, Any]] = []
+        self.closed: int | None = None
+        self.closing = ""
+        case.addCleanup(self.close)
+        self._attach(resume, None)
+
+    def reconnect(self) -> None:
+        """
+        As the page does after its connection broke: it goes on where it was.
+        """
+        offset = self.first + len(self.output)
+        self.closed = None
+        self._attach(self.hello["resume"], offset)
+
+    @property
+    def first(self) -> int:
+        """
+        The offset of the first byte it saw.
+        """
+        first = next(event for event in self.events if event["event"] == "hello")
+        return int(first["offset"])
+
+    def _attach(self, resume: str | None, offset: int | None) -> None:
+        parts = urlsplit(self.place)
         self._ws: ClientConnection = connect(
-            f"ws://{place}ws",
-            additional_headers={"Cookie": cookies},
+            f"ws://{parts.netloc}{parts.path}ws",
+            additional_headers=self.headers,
             origin=f"http://{parts.netloc}",  # type: ignore[arg-type]
             subprotocols=["ajaxterm.v1"],  # type: ignore[list-item]
             compression=None,
@@ -397,16 +424,13 @@ class Viewer:
             ping_interval=None,
             open_timeout=PATIENCE,
         )
-        self.place = f"http://{place}"
-        self.headers = {"Cookie": cookies}
-        self.output = b""
-        self.events: list[dict[str, Any]] = []
-        self.closed: int | None = None
-        self.closing = ""
-        case.addCleanup(self.close)
-        self._ws.send(json.dumps({"do": "attach", "resume": resume, "offset": None}))
-        self.until(lambda: self.event("hello"), "it is greeted")
+        greeted = self._greetings()
+        self._ws.send(json.dumps({"do": "attach", "resume": resume, "offset": offset}))
+        self.until(lambda: self._greetings() > greeted, "it is greeted")
         known.add("resume key", self.hello["resume"])
+
+    def _greetings(self) -> int:
+        return sum(event["event"] == "hello" for event in self.events)
 
     @property
     def hello(self) -> dict[str, Any]:

@@ -5,16 +5,26 @@ What goes on when a part of it is killed with -9.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 
 from twisted.trial.unittest import SynchronousTestCase
+from websockets.exceptions import WebSocketException
 
 from demo.libvirtd import PrivateLibvirt
 from tests.rabbit import MISSING as NO_RABBIT
-from tests.rabbit import Rabbit
-from tests.real.known import known
-from tests.real.parts import MISSING, AllInOne, Fleet, Viewer, new_guest, until
+from tests.rabbit import Rabbit, shared_rabbit
+from tests.real.parts import (
+    MISSING,
+    AllInOne,
+    Fleet,
+    Viewer,
+    children_of,
+    command_of,
+    new_guest,
+    until,
+)
 
 KILLS = 20
 BETWEEN = 1.2
@@ -144,24 +154,109 @@ class BrokerTests(SynchronousTestCase):
         second.type("echo both-$((6*7))\r")
         viewer.until_seen("both-42", at)
 
-    def test_agent_away(self) -> None:
-        """
-        Without its agent, a host's guests can't be opened, and the answer says so.
-        """
-        rabbit = Rabbit()
-        self.addCleanup(rabbit.stop)
-        rabbit.start()
-        guest = new_guest(self, "agentless1")
-        fleet = Fleet(self, rabbit.url)
-        fleet.until_active(guest)
-        fleet.agent.stop()
 
-        refused = fleet.api.ask(guest.uuid)
+class DaemonTests(SynchronousTestCase):
+    """
+    One of ours is killed, and started again.
+    """
 
-        self.assertEqual(refused.status_code, 503)
+    skip = MISSING or NO_RABBIT
+
+    def setUp(self) -> None:
+        self.guest = new_guest(self, "fleet1")
+        self.fleet = Fleet(self, shared_rabbit().url)
+        self.fleet.until_active(self.guest)
+        self.viewer = Viewer(self, self.fleet.api.url(self.guest))
+        self.viewer.log_in(self.guest)
+
+    def goes_on(self) -> None:
+        at = len(self.viewer.output)
+        self.viewer.type("echo on-$((6*7))\r")
+        self.viewer.until_seen("on-42", at)
+
+    def test_api_killed(self) -> None:
+        """
+        Open consoles go on; a new API knows the guests at once.
+        """
+        self.fleet.consoleapi.kill()
+        self.goes_on()
+        self.fleet.consoleapi = self.fleet.start("consoleapi")
+        self.fleet.consoleapi.until(self.fleet.api.is_up, "the API answers")
+        until(lambda: self.fleet.api.ask(self.guest.uuid).status_code == 200, "it knows the guest")
+
+        second = Viewer(self, self.fleet.api.url(self.guest))
+        second.type("echo second-$((6*7))\r")
+        self.viewer.until_seen("second-42")
+
+    def test_proxy_killed(self) -> None:
+        """
+        The viewer connects again, to a proxy that knows its cookie and was told its
+        grant: not a byte is lost, not one comes twice.
+        """
+        self.viewer.type("i=1000; while [ $i -lt 4000 ]; do echo $i; i=$((i+1)); done\r")
+        at = self.viewer.until_seen("1500")
+        self.fleet.proxy.kill()
+        self.viewer.until_closed()
+        self.fleet.proxy = self.fleet.start("consoleproxy")
+        self.fleet.proxy.until(self.reconnected, "the viewer is taken again")
+        self.viewer.until_seen("3999", at)
+
+        self.assertTrue(self.viewer.hello["resumed"])
+        lines = self.viewer.output.split(b"\r\n")
+        numbers = [int(line) for line in lines if re.fullmatch(rb"\d{4}", line)]
+        self.assertEqual(numbers, list(range(1000, 4000)))
+        self.goes_on()
+
+    def reconnected(self) -> bool:
+        try:
+            self.viewer.reconnect()
+        except (OSError, WebSocketException):
+            return False
+        return True
+
+    def test_agent_killed(self) -> None:
+        """
+        Open consoles go on, and nobody opens new ones; the next agent ends what
+        it left, and opens consoles anew.
+        """
+        left = children_of(self.fleet.agent.pid)
+        self.fleet.agent.kill()
+        self.goes_on()
+        until(lambda: self.fleet.api.ask(self.guest.uuid).status_code == 503, "it is missed")
+        refused = self.fleet.api.ask(self.guest.uuid)
         self.assertIn(
-            f"agent on host {fleet.host}", refused.json()["serviceUnavailable"]["message"]
+            f"agent on host {self.fleet.host}", refused.json()["serviceUnavailable"]["message"]
         )
-        self.assertIn("password", known.kinds())
-        fleet.agent = fleet.start("computeagent")
-        until(lambda: fleet.api.ask(guest.uuid).status_code == 200, "it is back")
+        self.fleet.agent = self.fleet.start("computeagent")
+        until(lambda: self.fleet.api.ask(self.guest.uuid).status_code == 200, "it is back")
+
+        self.assertEqual([pid for pid in left if command_of(pid)], [])
+        self.viewer.until_closed()
+        again = Viewer(self, self.fleet.api.url(self.guest))
+        again.type("echo again-$((6*7))\r")
+        again.until_seen("again-42")
+
+    def test_agent_stopped(self) -> None:
+        """
+        In an orderly way: nothing is left, and the viewer is told.
+        """
+        self.fleet.agent.stop()
+
+        self.viewer.until_closed()
+        end = self.viewer.event("end")
+        assert end is not None
+        self.assertEqual(end["reason"], "leaving")
+        self.assertEqual(self.fleet.api.ask(self.guest.uuid).status_code, 503)
+
+    def test_terminal_killed(self) -> None:
+        """
+        Its console ends, with all that belonged to it, and can be opened again.
+        """
+        [terminal] = self.fleet.agent.children("ajaxterm")
+        os.kill(terminal, signal.SIGKILL)
+
+        self.viewer.until_closed()
+        until(lambda: not children_of(self.fleet.agent.pid), "socat is ended too")
+        again = Viewer(self, self.fleet.api.url(self.guest))
+        again.type("echo again-$((6*7))\r")
+        again.until_seen("again-42")
