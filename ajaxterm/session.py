@@ -111,6 +111,8 @@ class Session:
         """The line can take no more input for now, or can again."""
         self._held = held
         for seat in list(self._present.values()):
+            if self._held != held:
+                return  # what one had kept has filled the line; all know already
             if seat.viewer is not None:
                 seat.viewer.hold_input(held)
 

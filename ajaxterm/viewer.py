@@ -60,13 +60,13 @@ class Viewer(Protocol):
     """What a session asks of a viewer's skin."""
 
     def output_ready(self) -> None:
-        """There is output again; L{Session.take} it when it can be written."""
+        """There is output again; C{Session.take} it when it can be written."""
 
     def event(self, event: Event) -> None:
         """Tell the viewer."""
 
     def hold_input(self, held: bool) -> None:
-        """The line is full: read no more from the viewer until released."""
+        """The line is full: C{Session.typed} nothing, and keep little, until released."""
 
     def ended(self, end: End) -> None:
         """Say goodbye and close; the seat is gone already."""
@@ -96,7 +96,7 @@ class Seat:
 @dataclass(frozen=True, slots=True)
 class Taken:
     """
-    What L{Session.take} gives.
+    What C{Session.take} gives.
 
     @ivar missed: bytes before C{output} which the ring no longer had.
     @ivar offset: of the first byte of C{output}.

@@ -23,11 +23,15 @@ class ViewerV1:
     @cvar CHUNK: bytes of output in one message at the most.
     @cvar COUNT_DELAY: seconds until input is confirmed; keys typed meanwhile
         are confirmed together.
+    @cvar KEPT: bytes of input that are kept here while the line takes none.
+        Only beyond is nothing read any more: a page that hears nothing for
+        its pings takes the connection for dead.
     @cvar PATIENCE: seconds for the viewer's C{attach}.
     """
 
     CHUNK = 1 << 17
     COUNT_DELAY = 0.1
+    KEPT = 1 << 18
     PATIENCE = 10.0
 
     _socket: WebSocket
@@ -38,6 +42,9 @@ class ViewerV1:
         self._session = session
         self._grant = grant
         self._release = release
+        self._held = False
+        self._kept: list[bytes] = []
+        self._kept_length = 0
         self._counting: IDelayedCall | None = None
         self._waiting: IDelayedCall | None = None
 
@@ -93,7 +100,14 @@ class ViewerV1:
         self._socket.send(json.dumps(event, separators=(",", ":")))
 
     def hold_input(self, held: bool) -> None:
-        self._socket.hold_input(held)
+        self._held = held
+        if held:
+            return
+        kept, self._kept, self._kept_length = self._kept, [], 0
+        for keys in kept:
+            self._typed(keys)
+        # Unless that filled the line again.
+        self._socket.hold_input(self._kept_length > self.KEPT)
 
     def ended(self, end: End) -> None:
         self._socket.close(end.code, end.reason)
@@ -123,6 +137,11 @@ class ViewerV1:
         seat = self._seat
         if seat is None:
             self._socket.close(1002, 'the first message must be {"do": "attach"}')
+        elif self._held and self._grant.mode == "rw":
+            self._kept.append(keys)
+            self._kept_length += len(keys)
+            if self._kept_length > self.KEPT:
+                self._socket.hold_input(True)
         elif self._session.typed(seat, keys):
             if self._counting is None or not self._counting.active():
                 self._counting = self._clock.callLater(self.COUNT_DELAY, self._count)

@@ -20,15 +20,22 @@ from tests.websocket import Answer, SocketClient, Wire
 class FakeLine:
     """
     Keeps what is typed at it.
+
+    @ivar full_at: the length from which on it holds its session's input.
     """
 
+    session: Session
+
     def __init__(self, resizable: bool = False) -> None:
+        self.full_at = 1 << 60
         self.resizable = resizable
         self.typed = b""
         self.sizes: list[tuple[int, int]] = []
 
     def write(self, keys: bytes) -> None:
         self.typed += keys
+        if len(self.typed) >= self.full_at:
+            self.session.hold_input(True)
 
     def resize(self, rows: int, columns: int) -> None:
         self.sizes.append((rows, columns))
@@ -66,6 +73,7 @@ class Stage:
             self.ends.append,
             self.notices.append,
         )
+        self.line.session = self.session
         resource = TerminalResource(self.clock, self.session, door(self.grants), PAGE, "1.2.3")
         self.wire = Wire(resource, self.clock)
 

@@ -188,17 +188,65 @@ class InputTests(V1Fixture):
 
     def test_held_input_goes_on(self) -> None:
         """
-        Keys that the guest could not take wait in the browser's connection.
+        Keys that the guest can't take wait, uncounted, and go on in their order; meanwhile
+        the page is answered, so that it does not take the connection for dead.
         """
         client = self.stage.attached("rw")
         self.stage.session.hold_input(True)
-        self.stage.send(client, b"x" * 1000)
-        self.assertEqual(self.stage.line.typed, b"")
+        self.stage.send(client, b"a" * 1000)
+        self.stage.send(client, b"b" * 1000)
 
+        self.assertEqual(self.said(client, {"do": "ping", "sent": 1})["event"], "pong")
+        self.assertEqual(self.stage.line.typed, b"")
+        self.stage.session.hold_input(False)
+        self.settle(0.2)
+
+        self.assertEqual(self.stage.line.typed, b"a" * 1000 + b"b" * 1000)
+        self.assertEqual(client.event("counted")["input"], 2000)
+
+    def test_held_input_is_bounded(self) -> None:
+        """
+        Of a long paste the rest waits in the browser's connection.
+        """
+        client = self.stage.attached("rw")
+        self.stage.session.hold_input(True)
+        for _ in range(100):
+            self.stage.send(client, b"x" * 10_000)
+
+        self.assertEqual(self.stage.line.typed, b"")
+        [stuck] = self.stage.clock.getWriters()
+        self.assertGreater(stuck.queued, 500_000)
         self.stage.session.hold_input(False)
         self.settle()
 
-        self.assertEqual(self.stage.line.typed, b"x" * 1000)
+        self.assertEqual(len(self.stage.line.typed), 1_000_000)
+
+    def test_what_was_kept_fills_the_line_again(self) -> None:
+        """
+        The guest takes the input of one viewer, and is full again: the others stay held.
+        """
+        first, second = self.stage.attached("rw"), self.stage.attached("rw")
+        line = self.stage.line
+        self.stage.session.hold_input(True)
+        for client, key in ((first, b"a"), (second, b"b")):
+            self.stage.send(client, key)
+            self.stage.send(client, key)
+        line.full_at = 1
+
+        for expected in (b"a", b"aa", b"aab", b"aabb"):
+            line.full_at = len(expected)
+            self.stage.session.hold_input(False)
+            self.settle()
+            self.assertEqual(line.typed, expected)
+
+    def test_watcher_is_refused_while_others_are_held(self) -> None:
+        """
+        Nothing is kept of one that may only watch.
+        """
+        client = self.stage.attached("ro")
+        self.stage.session.hold_input(True)
+
+        self.assertEqual(self.said(client, b"x")["event"], "refused")
 
 
 class EventTests(V1Fixture):
