@@ -174,13 +174,16 @@ def _serve_guest(reactor: Any, options: Options, page: Page) -> None:
         socket.socket(fileno=options[name]) for name in ("http-fd", "tty-fd", "control-fd")
     )
     os.chdir("/")
-    if os.getsid(0) != os.getpid():
+    if os.getpgid(0) != os.getpid():
         os.setsid()  # a Ctrl-C for the agent is none for us
     if options["user"] is not None:
         uid, gid = options["user"]
-        os.setgroups([])
-        os.setgid(gid)
-        os.setuid(uid)
+        try:
+            os.setgroups([])
+            os.setgid(gid)
+            os.setuid(uid)
+        except OSError as error:
+            sys.exit(f"ajaxterm: can't become user {uid}, group {gid}: {error}")
     serve_guest(reactor, _terms(options), page, ProxyDoor, http, tty, control, reactor.stop)
 
 

@@ -351,3 +351,14 @@ class GuestTests(SynchronousTestCase):
             self.assertIn(f"{field}:\t65534\t65534\t65534\t65534", status)
         self.assertRegex(status, r"Groups:\s*\n")
         self.assertEqual(os.getsid(process.popen.pid), process.popen.pid)
+
+    def test_it_can_not_become_somebody_else(self) -> None:
+        """
+        Where that can not be, it ends with a sentence.
+        """
+        process = self.start("--user", "4294967295:0")
+
+        self.assertEqual(process.ended(), 1)
+
+        self.assertIn("can't become user 4294967295", process.log())
+        self.assertNotIn("Traceback", process.log())
