@@ -13,7 +13,9 @@ with a number that the answer bears:
       the last bytes, or with "before": N those before that offset; at most 32 KiB
   -> {"id": 5, "do": "line", "state": "waiting", "message": ".."}
   -> {"id": 6, "do": "finish", "reason": "closed", "message": ".."}
-  <- {"id": 7, "failed": "a sentence"}              for whatever can't be done
+  -> {"id": 7, "do": "grants"}                      done: {"grants": ["g..", ..]}
+      those that are neither revoked nor expired
+  <- {"id": 8, "failed": "a sentence"}              for whatever can't be done
 
 and, unasked:
 
@@ -95,6 +97,7 @@ class Control(Factory):
         self._orders: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
             "grant": self._grant,
             "revoke": self._revoke,
+            "grants": self._names,
             "viewers": self._viewers,
             "output": self._output,
             "line": self._line,
@@ -149,6 +152,9 @@ class Control(Factory):
 
     def _revoke(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         return {"known": self._session.revoke(_text(asked, "grant"))}
+
+    def _names(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        return {"grants": self._grants.names()}
 
     def _viewers(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         return {"viewers": self._session.viewers(), "end": self._session.scrollback.end}

@@ -92,6 +92,10 @@ class Grants:
         """@return: whether a grant of that name is neither revoked nor expired."""
         return any(self._lives(entry) for entry in self._entries(grant.name))
 
+    def names(self) -> list[str]:
+        """@return: of the grants that are neither revoked nor expired."""
+        return [entry.grant.name for entry in self._by_digest.values() if self._lives(entry)]
+
     def attached(self, grant: Grant) -> None:
         """A viewer came under C{grant}."""
         self._attached[grant.name] = self._attached.get(grant.name, 0) + 1

@@ -126,6 +126,19 @@ class ControlTests(SynchronousTestCase):
 
         self.assertIn("1000 grants", self.order(**GRANT)["failed"])
 
+    def test_grants_that_live(self) -> None:
+        """
+        The agent can ask which grants are still good for something: one that is attached, or
+        was used not long ago.
+        """
+        self.attach()
+        self.order(**{**GRANT, "grant": "g2", "digest": digest_of("unused")})
+        self.assertEqual(self.order(do="grants"), {"done": {"grants": ["g1", "g2"]}})
+
+        self.clock.advance(600)
+
+        self.assertEqual(self.order(do="grants"), {"done": {"grants": ["g1"]}})
+
     def test_grant_for_an_ended_console(self) -> None:
         """
         The agent learns that it has to open another.
