@@ -24,11 +24,12 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from secrets import token_hex, token_urlsafe
 from typing import Any
 
+from twisted.application.internet import TimerService
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.logger import Logger
 
@@ -56,6 +57,7 @@ class Grant:
     @ivar name: public.
     @ivar digest: of the token.
     @ivar secret: what a proxy shows the ajaxterm.
+    @ivar minted: when.
     """
 
     name: str
@@ -64,14 +66,17 @@ class Grant:
     secret: str = field(repr=False)
     mode: str
     user: str
+    minted: float
 
 
 class Agent:
     """
     @cvar MOST_GRANTS: alive at a time.
+    @cvar FORGET_EVERY: seconds between two looks for grants that have expired.
     """
 
     MOST_GRANTS = 20000
+    FORGET_EVERY = 60.0
 
     _log = Logger()
 
@@ -93,12 +98,15 @@ class Agent:
         @param address: where its ajaxterms listen.
         @param token_ttl: seconds a grant lives unused.
         """
+        self._clock = reactor
         self._hypervisor = hypervisor
         self._bus = bus
         self._rooms = rooms
         self._host = host
         self._token_ttl = token_ttl
         self._grants: dict[str, Grant] = {}
+        self._forgetting = TimerService(self.FORGET_EVERY, self._forget_expired)
+        self._forgetting.clock = reactor
         self._announcer = HostAnnouncer(reactor, hypervisor, bus, host, address)
         self._consoles = Consoles(
             reactor, hypervisor, workshop, rooms, opener, host, self._console_told
@@ -130,9 +138,12 @@ class Agent:
         self._bus.listen("compute", {"announce": self.announce})
         self._bus.when_connected(self._announcer.soon)
         self._announcer.start()
+        self._forgetting.startService()
 
     async def stop(self) -> None:
         """End every console, and be gone."""
+        if self._forgetting.running:
+            await self._forgetting.stopService()
         await self._announcer.stop()
         await self._consoles.stop()
         await self._hypervisor.stop()
@@ -232,8 +243,8 @@ class Agent:
     # Grants.
 
     async def _grant(self, console: Console, mode: str, user: str) -> dict[str, Any]:
-        token, secret = token_urlsafe(32), token_urlsafe(32)
-        grant = Grant(f"g{token_hex(8)}", console, digest_of(token), secret, mode, user)
+        token, secret, now = token_urlsafe(32), token_urlsafe(32), self._clock.seconds()
+        grant = Grant(f"g{token_hex(8)}", console, digest_of(token), secret, mode, user, now)
         await console.order(
             "grant",
             grant=grant.name,
@@ -264,6 +275,28 @@ class Agent:
             "device": console.place.device,
             "expires_in": self._token_ttl,
         }
+
+    def _forget_expired(self) -> None:
+        """
+        Whether a grant is used only its terminal knows, so that is asked.
+        """
+        expiry = self._clock.seconds() - self._token_ttl
+        old: dict[Console, list[str]] = {}
+        for grant in self._grants.values():
+            if grant.minted <= expiry:
+                old.setdefault(grant.console, []).append(grant.name)
+        for console, names in old.items():
+            looking = Deferred.fromCoroutine(self._forget(console, names))
+            looking.addErrback(lambda f: self._log.failure("while looking for old grants", f))
+
+    async def _forget(self, console: Console, names: Sequence[str]) -> None:
+        try:
+            alive = (await console.order("grants")).get("grants")
+        except (TerminalGone, OrderFailed, TimeoutError):
+            return
+        if isinstance(alive, list):
+            for name in set(names).difference(filter(lambda one: isinstance(one, str), alive)):
+                self._grants.pop(name, None)
 
     def _console_told(self, console: Console, words: Mapping[str, Any]) -> None:
         event = str(words.get("event"))

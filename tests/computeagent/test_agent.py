@@ -459,6 +459,71 @@ class ConsoleMethodTests(AgentTestCase):
             self.assertEqual(said, "that console is just ending")
 
 
+class ExpiryTests(AgentTestCase):
+    """
+    A grant that nobody can use any more is forgotten here too.
+    """
+
+    def announced(self) -> list[str]:
+        """
+        @return: the grants that a new proxy would learn of.
+        """
+        self.proxy.messages.clear()
+        self.caller.fanout("compute", "announce", {})
+        self.pass_time(0.2)
+        return [words["grant"] for words in self.proxy.of("authorize_console")]
+
+    def test_expired_is_forgotten(self) -> None:
+        """
+        The terminal knows which are in use; what it does not know any more, a new proxy does
+        not learn of. A console that is watched for months does not fill up the host.
+        """
+        used, unused = self.got()["grant"], self.got()["grant"]
+        self.terminal.answers["grants"] = {"grants": [used]}
+        self.assertEqual(self.announced(), [used, unused])
+
+        self.pass_time(TTL + 61, 5)
+
+        self.assertEqual(self.announced(), [used])
+        self.assertEqual(list(self.agent._grants), [used])
+
+    def test_young_ones_are_not_asked_after(self) -> None:
+        """
+        A console whose grants are all young is left in peace.
+        """
+        self.got()
+
+        self.pass_time(TTL - 61, 5)
+
+        self.assertEqual(self.terminal.orders("grants"), [])
+
+    def test_given_while_it_is_asked(self) -> None:
+        """
+        One that is minted while the terminal is asked is not forgotten.
+        """
+        self.got()
+        self.terminal.answers["grants"] = asking = Deferred()
+        self.pass_time(TTL + 1, 5)
+        young = self.got()["grant"]
+
+        asking.callback({"grants": []})
+        self.pass_time(0)
+
+        self.assertEqual(list(self.agent._grants), [young])
+
+    def test_terminal_does_not_answer(self) -> None:
+        """
+        A terminal that can't answer, or answers nonsense, loses no grant by that.
+        """
+        grant = self.got()["grant"]
+        for answer in (TerminalGone(), OrderFailed("no such order"), {"grants": 7}, {}):
+            self.terminal.answers["grants"] = answer
+            self.pass_time(TTL + 61, 5)
+
+            self.assertEqual(list(self.agent._grants), [grant])
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+
 class OutputTests(AgentTestCase):
     """
     C{get_output}: the last bytes of a guest, from the scrollback.
