@@ -36,6 +36,8 @@ class HostAnnouncer:
         self._host = host
         self._address = address
         self._telling: IDelayedCall | None = None
+        self._asking = False
+        self._again = False
         self._stopped = False
         self._timer = TimerService(self.EVERY, self._tell)
         self._timer.clock = reactor
@@ -58,10 +60,20 @@ class HostAnnouncer:
             return
         self._telling = self._clock.callLater(self.AFTER, self._tell)
 
-    def _tell(self) -> Deferred[None]:
+    def _tell(self) -> None:
+        # One at a time, or else an older answer of libvirt's could come last.
+        if self._asking:
+            self._again = True
+            return
+        self._asking, self._again = True, False
         telling = Deferred.fromCoroutine(self._announce())
         telling.addErrback(lambda f: self._log.failure("while announcing this host", f))
-        return telling
+        telling.addCallback(lambda _: self._told())
+
+    def _told(self) -> None:
+        self._asking = False
+        if self._again:
+            self.soon()
 
     async def _announce(self) -> None:
         domains: list[dict[str, Any]] | None

@@ -4,11 +4,33 @@ Tests for L{computeagent.announcing}: what the API hears of a host.
 
 from __future__ import annotations
 
-from computeagent.hypervisor import SHUTOFF
+from collections.abc import Sequence
+
+from twisted.internet.defer import Deferred
+
+from computeagent.hypervisor import RUNNING, SHUTOFF, Domain
+from computeagent.memoryhost import MemoryHost
 from tests.computeagent.descriptions import NOVA, PTY, UUID, domain_xml
 from tests.computeagent.stage import AgentTestCase
 
 OTHER = "0e0e0e0e-9a58-4c5e-8a3a-1f1e5f3c2d10"
+
+
+class Slow(MemoryHost):
+    """
+    Answers what it is asked when the test says so.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[Deferred[Sequence[Domain]]] = []
+
+    def domains(self) -> Deferred[Sequence[Domain]]:
+        self.asked.append(Deferred())
+        return self.asked[-1]
+
+    def answer(self, state: str) -> None:
+        self.asked.pop(0).callback([Domain(UUID, "web1", state, domain_xml())])
 
 
 class AnnouncingTests(AgentTestCase):
@@ -115,6 +137,28 @@ class AnnouncingTests(AgentTestCase):
 
         devices = [domain["devices"] for domain in self.heard()[-1]["domains"]]  # type: ignore[attr-defined]
         self.assertEqual(devices, [[], ["serial0"]])
+
+    def test_slow_libvirt(self) -> None:
+        """
+        While libvirt is asked it is not asked again: two answers could come in the wrong order,
+        and the older one be believed. What changed meanwhile is asked for afterwards.
+        """
+        slow = self.agent._announcer._hypervisor = Slow()
+        self.api.messages.clear()
+        self.hypervisor.set_state(UUID, SHUTOFF)
+        self.pass_time(0.2)
+        self.hypervisor.set_state(UUID, RUNNING)
+        self.pass_time(31, 1)
+        self.assertEqual(len(slow.asked), 1)
+
+        slow.answer(SHUTOFF)
+        self.pass_time(0.2)
+        slow.answer(RUNNING)
+        self.pass_time(0.2)
+
+        states = [words["domains"][0]["state"] for words in self.heard()]  # type: ignore[index]
+        self.assertEqual(states, [SHUTOFF, RUNNING])
+        self.assertEqual(slow.asked, [])
 
     def test_asked_for(self) -> None:
         """
