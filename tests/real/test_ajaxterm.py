@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -20,118 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from playwright.sync_api import Page, sync_playwright
 from twisted.trial.unittest import SynchronousTestCase
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
 
-PATIENCE = 20.0
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.real.processes import PATIENCE, Process, Tab
 
-
-class Process:
-    """
-    One C{ajaxterm}; ended with its test.
-    """
-
-    def __init__(self, case: SynchronousTestCase, *argv: str, fds: tuple[int, ...] = ()) -> None:
-        self._errors = tempfile.TemporaryFile()
-        self.popen = subprocess.Popen(
-            [sys.executable, "-m", "ajaxterm", *argv],
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            pass_fds=fds,
-            text=True,
-        )
-        case.addCleanup(self.end)
-
-    def end(self) -> None:
-        if self.popen.poll() is None:
-            self.popen.kill()
-            self.popen.wait()
-        assert self.popen.stdout is not None
-        self.popen.stdout.close()
-        self._errors.close()
-
-    def url(self) -> str:
-        """
-        @return: the first line that it prints.
-        """
-        assert self.popen.stdout is not None
-        return self.popen.stdout.readline().strip()
-
-    def ended(self) -> int:
-        """
-        @return: its status, as soon as it has one.
-        """
-        return self.popen.wait(PATIENCE)
-
-    def log(self) -> str:
-        self._errors.seek(0)
-        return self._errors.read().decode()
-
-    def memory(self) -> int:
-        """
-        @return: the bytes that it holds of the machine's memory.
-        """
-        status = Path(f"/proc/{self.popen.pid}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+) kB", status)
-        assert found is not None
-        return int(found[1]) * 1024
-
-
-class Tab:
-    """
-    One viewer.
-    """
-
-    def __init__(self, case: SynchronousTestCase, socket: ClientConnection) -> None:
-        case.addCleanup(socket.close)
-        self._socket = socket
-        self.output = b""
-        self.events: list[dict[str, Any]] = []
-        self.code: int | None = None
-        self.say({"do": "attach", "resume": None, "offset": None})
-
-    @classmethod
-    def at(cls, case: SynchronousTestCase, url: str, **headers: str) -> Tab:
-        target = url.replace("http:", "ws:").replace("/?", "/ws?")
-        wanted: Any = ["ajaxterm.v1"]
-        return cls(case, connect(target, subprotocols=wanted, additional_headers=headers))
-
-    def say(self, words: object) -> None:
-        self._socket.send(json.dumps(words))
-
-    def type(self, keys: str) -> None:
-        self._socket.send(keys.encode())
-
-    def listen(self) -> bool:
-        """
-        Take one message.
-
-        @return: C{False} at the end.
-        """
-        try:
-            message = self._socket.recv(PATIENCE)
-        except ConnectionClosed as closed:
-            self.code = closed.rcvd.code if closed.rcvd is not None else None
-            return False
-        if isinstance(message, bytes):
-            self.output += message
-        else:
-            self.events.append(json.loads(message))
-        return True
-
-    def until(self, seen: bytes) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while seen not in self.output:
-            if time.monotonic() > deadline or not self.listen():
-                raise AssertionError(f"{seen!r} was never seen, but {self.output[-300:]!r}")
-
-    def until_the_end(self) -> None:
-        while self.listen():
-            pass
+CHROMIUM = "/usr/bin/chromium"
 
 
 class CommandTests(SynchronousTestCase):
@@ -182,7 +74,7 @@ class CommandTests(SynchronousTestCase):
         tab = Tab.at(self, process.url())
         tab.until(b"\r\n")
         command = int(tab.output.split()[0])
-        tab._socket.close()
+        tab.close()
 
         self.assertEqual(process.ended(), 0)
 
@@ -237,6 +129,55 @@ class CommandTests(SynchronousTestCase):
         self.assertLess(process.memory() - before, 6 << 20)
         process.end()
         pasting.join(PATIENCE)
+
+
+class BrowserTests(SynchronousTestCase):
+    """
+    The page in Chromium.
+    """
+
+    skip = None if Path(CHROMIUM).exists() else "there is no Chromium"
+
+    def test_page_lives_under_its_policy(self) -> None:
+        """
+        Typing, colours, another size and light colours: all of it without anything that the
+        strict Content-Security-Policy forbids, which Chromium would complain of.
+        """
+        process = Process(self, "--", "sh")
+        complaints: list[str] = []
+
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=CHROMIUM,
+                args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+            )
+            page = browser.new_page()
+            page.on("console", lambda message: complaints.append(message.text))
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            answer = page.goto(process.url())
+            self.until(page, "ajaxterm.state().name === 'connected'")
+            page.keyboard.type("printf '\\033[31mred\\033[7m\\033[38;2;9;200;30mrgb\\033[m\\n'\n")
+            page.set_viewport_size({"width": 700, "height": 400})
+            page.emulate_media(color_scheme="light")
+            page.keyboard.type("echo $((6*7))\n")
+            self.until(page, "ajaxterm.text().includes('\\n42\\n')")
+            coloured = page.evaluate(
+                "getComputedStyle(document.querySelector('.xterm-fg-1')).color"
+            )
+            browser.close()
+
+        assert answer is not None
+        self.assertNotIn("unsafe", answer.headers["content-security-policy"])
+        self.assertEqual(complaints, [])
+        self.assertRegex(coloured, r"^rgb\(1[0-9]{2}, [0-9]{1,2}, [0-9]{1,2}\)$")
+
+    def until(self, page: Page, condition: str) -> None:
+        # Page.wait_for_function evaluates a string in the page, which is forbidden there.
+        deadline = time.monotonic() + PATIENCE
+        while not page.evaluate(condition):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"never: {condition}")
+            time.sleep(0.05)
 
 
 class GuestTests(SynchronousTestCase):
