@@ -93,9 +93,12 @@ class Consoles:
             self._want_to_go_on()
             try:
                 domain = await self._hypervisor.running(uuid)
-                device = choose(read_domain(domain.xml).devices, wanted)
             except Exception as error:
                 raise failure_of(error, uuid, self._host) from error
+            try:
+                device = choose(read_domain(domain.xml).devices, wanted)
+            except Exception as error:
+                raise failure_of(error, domain.name, self._host) from error
             # As libvirt spells it: one guest, however it was asked for.
             place = Place(domain.uuid, domain.name, device.alias)
             key = (place.uuid, place.device)

@@ -16,7 +16,9 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from demo.libvirtd import PrivateLibvirt
-from tests.real.parts import MISSING, AllInOne, Viewer, new_guest, until
+from tests.real.daemons import AllInOne
+from tests.real.parts import MISSING, new_guest, until
+from tests.real.viewer import Viewer
 
 
 class ForgedPathTests(SynchronousTestCase):

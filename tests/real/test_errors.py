@@ -14,18 +14,10 @@ import requests
 from twisted.trial.unittest import SynchronousTestCase
 
 from demo.guest import Guest
+from tests.real.daemons import AllInOne
 from tests.real.known import known
-from tests.real.parts import (
-    MISSING,
-    PATIENCE,
-    AllInOne,
-    Viewer,
-    exchange,
-    free_port,
-    new_guest,
-    shared_libvirt,
-    token_of,
-)
+from tests.real.parts import MISSING, PATIENCE, free_port, new_guest, shared_libvirt
+from tests.real.viewer import Viewer, exchange, token_of
 
 ASK = {"remote_console": {"protocol": "serial", "type": "serial"}}
 

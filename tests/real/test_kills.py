@@ -15,16 +15,9 @@ from websockets.exceptions import WebSocketException
 from demo.libvirtd import PrivateLibvirt
 from tests.rabbit import MISSING as NO_RABBIT
 from tests.rabbit import Rabbit, shared_rabbit
-from tests.real.parts import (
-    MISSING,
-    AllInOne,
-    Fleet,
-    Viewer,
-    children_of,
-    command_of,
-    new_guest,
-    until,
-)
+from tests.real.daemons import AllInOne, Fleet
+from tests.real.parts import MISSING, children_of, command_of, new_guest, until
+from tests.real.viewer import Viewer
 
 KILLS = 20
 BETWEEN = 1.2

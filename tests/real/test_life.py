@@ -7,16 +7,9 @@ from __future__ import annotations
 import requests
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.real.parts import (
-    MISSING,
-    PATIENCE,
-    AllInOne,
-    Viewer,
-    children_of,
-    exchange,
-    listening_ports,
-    new_guest,
-)
+from tests.real.daemons import AllInOne
+from tests.real.parts import MISSING, PATIENCE, children_of, listening_ports, new_guest
+from tests.real.viewer import Viewer, exchange
 
 
 class IdleTests(SynchronousTestCase):

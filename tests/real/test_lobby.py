@@ -12,9 +12,10 @@ import bcrypt
 from twisted.trial.unittest import SynchronousTestCase
 
 from demo.guest import Guest
+from tests.real.daemons import AllInOne
 from tests.real.known import known
-from tests.real.parts import MISSING, PATIENCE, AllInOne, browser, new_guest, shared_libvirt
-from tests.real.test_browser import SCREENSHOTS, Page
+from tests.real.page import SCREENSHOTS, Page
+from tests.real.parts import MISSING, PATIENCE, browser, new_guest, shared_libvirt
 
 SIZES = {"wide": (1280, 720, "dark"), "phone": (360, 740, "light")}
 

@@ -17,18 +17,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from demo.guest import Guest
 from tests.rabbit import MISSING as MISSING_RABBIT
 from tests.rabbit import shared_rabbit
+from tests.real.daemons import Fleet
 from tests.real.known import known
-from tests.real.parts import (
-    MISSING,
-    PATIENCE,
-    Fleet,
-    Viewer,
-    browser,
-    new_guest,
-    shared_libvirt,
-    token_of,
-)
-from tests.real.test_browser import SCREENSHOTS, Page
+from tests.real.page import SCREENSHOTS, Page
+from tests.real.parts import MISSING, PATIENCE, browser, new_guest, shared_libvirt
+from tests.real.viewer import Viewer, token_of
 
 BIN = Path(sys.executable).parent
 

@@ -21,17 +21,10 @@ from websockets.sync.client import connect
 
 from tests.rabbit import MISSING as NO_RABBIT
 from tests.rabbit import Rabbit
+from tests.real.daemons import Fleet
 from tests.real.known import Known, Leak, known
-from tests.real.parts import (
-    MISSING,
-    PATIENCE,
-    ROOT,
-    Fleet,
-    Viewer,
-    exchange,
-    listening_ports,
-    new_guest,
-)
+from tests.real.parts import MISSING, PATIENCE, ROOT, listening_ports, new_guest
+from tests.real.viewer import Viewer, exchange
 
 CANARY = "Canary7Q"
 
