@@ -223,7 +223,10 @@ class Workshop:
         # would leave a pty cooked, were it not raw already.
         options = ",raw,echo=0" if os.isatty(device) else ""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as joint:
+            # An ajaxterm that is stuck accepts nothing; we must not wait for it.
+            joint.setblocking(False)
             joint.connect(str(room.tty))
+            joint.setblocking(True)
             child = Child(self._reactor, f"socat of {title}")
             # setsid: a Ctrl-C that is meant for the agent must not reach it.
             command = [

@@ -31,16 +31,23 @@ class FakeProcess:
     """
     @ivar signals: those it was sent.
     @ivar handed: what it got, by its number.
+    @ivar blocking: whether that blocks.
     """
 
     pid = 4194304  # one more than there can be
 
     def __init__(
-        self, protocol: Any, command: Sequence[str], handed: Mapping[int, Inode], how: Any
+        self,
+        protocol: Any,
+        command: Sequence[str],
+        handed: Mapping[int, Inode],
+        blocking: Mapping[int, bool],
+        how: Any,
     ) -> None:
         self.protocol = protocol
         self.command = command
         self.handed = handed
+        self.blocking = blocking
         self.how = how
         self.signals: list[str] = []
         self.over = False
@@ -78,12 +85,10 @@ class ProcessReactor(MemoryReactorClock):  # type: ignore[misc]
     ) -> FakeProcess:
         if self.refusing is not None:
             raise self.refusing
-        handed = {
-            number: Inode.of(one)
-            for number, one in (childFDs or {}).items()
-            if one not in ("r", "w")
-        }
-        process = FakeProcess(processProtocol, list(args), handed, how)
+        given = {n: one for n, one in (childFDs or {}).items() if isinstance(one, int)}
+        handed = {number: Inode.of(one) for number, one in given.items()}
+        blocking = {number: os.get_blocking(one) for number, one in given.items()}
+        process = FakeProcess(processProtocol, list(args), handed, blocking, how)
         self.processes.append(process)
         processProtocol.makeConnection(process)
         return process

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import signal
 import socket
 import tempfile
 from pathlib import Path
@@ -197,6 +198,33 @@ class JoiningTests(WorkshopTestCase):
         self.assertEqual(len(os.listdir("/proc/self/fd")), before)
         accepted, _ = self.listening.accept()
         accepted.close()
+
+    def test_terminal_is_stuck(self) -> None:
+        """
+        A terminal that takes no connections does not stop the agent: that there is no room
+        for another one is told at once.
+        """
+        waiting = []
+        for _ in range(20):
+            waiting.append(socket.socket(socket.AF_UNIX))
+            waiting[-1].setblocking(False)
+            self.addCleanup(waiting[-1].close)
+            if waiting[-1].connect_ex(str(self.room.tty)):
+                break
+        signal.setitimer(signal.ITIMER_REAL, 5)
+        self.addCleanup(signal.setitimer, signal.ITIMER_REAL, 0)
+        self.addCleanup(signal.signal, signal.SIGALRM, signal.getsignal(signal.SIGALRM))
+        signal.signal(signal.SIGALRM, lambda *_: 1 / 0)
+
+        self.assertRaises(OSError, self.workshop.join, self.room, "web1 serial0", self.device)
+
+    def test_connection_blocks(self) -> None:
+        """
+        What socat gets is a connection that waits, as socat expects.
+        """
+        self.workshop.join(self.room, "web1 serial0", self.device)
+
+        self.assertTrue(self.reactor.processes[0].blocking[4])
 
     def test_terminal_is_gone(self) -> None:
         """
