@@ -73,6 +73,8 @@ def has_hung_up(device: int) -> bool:
 
 
 def _open_pty(path: str, uuid: str) -> int:
+    if not path:
+        raise CannotOpen("it has no terminal on the host yet, or no more")
     match = _PTS.fullmatch(path)
     if match is None:
         raise DeviceRefused(f"{path[:100]!r} is no /dev/pts/ and a number")
@@ -171,6 +173,8 @@ def _require_master(path: str, number: int, owner: int, uuid: str) -> None:
                 return
         except PermissionError:
             unreadable.append(pid)
+        except OSError:
+            continue  # it has just ended
     for pid in unreadable:
         # Not root: the pty must at least belong to whom that QEMU runs as.
         try:
@@ -201,7 +205,7 @@ def _masters(pid: int) -> set[int]:
     for entry in os.scandir(f"/proc/{pid}/fdinfo"):
         try:
             text = Path(entry.path).read_text("ascii", "replace")
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             continue
         match = re.search(r"^tty-index:\s*([0-9]+)$", text, re.MULTILINE)
         if match is not None:

@@ -18,6 +18,7 @@ from uuid import uuid4
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from computeagent import devices
 from computeagent.devices import CannotOpen, DeviceRefused, has_hung_up, open_device
 from computeagent.domainxml import SerialDevice
 from tests.computeagent.fakeqemu import FakeQemu
@@ -162,6 +163,25 @@ class PtyTests(DevicesTestCase):
         A number that nobody has now is gone, which is no forgery.
         """
         self.assertEqual(self.cannot(terminal("/dev/pts/999999")), "/dev/pts/999999 is gone")
+
+    def test_no_path_yet(self) -> None:
+        """
+        A guest that is just starting or ending has no terminal on the host; that is no
+        forgery either.
+        """
+        self.assertEqual(
+            self.cannot(terminal("")), "it has no terminal on the host yet, or no more"
+        )
+
+    def test_process_ends_while_it_is_looked_at(self) -> None:
+        """
+        Another process that ends in the midst of the search, one of a guest that is just
+        migrating for one, does not matter.
+        """
+        found = list(devices._qemus(self.uuid))
+        self.patch(devices, "_qemus", lambda uuid: [2**22 + 1, *found])
+
+        self.opened(terminal(self.qemu.pty))
 
     def test_guest_ends(self) -> None:
         """
