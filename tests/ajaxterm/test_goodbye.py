@@ -25,6 +25,19 @@ class GoodbyeTests(FramesFixture):
         self.assertEqual(self.listener.losses, 1)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_we_close_on_one_who_is_held(self) -> None:
+        """
+        A peer whose input waited can agree at once as well.
+        """
+        self.connect()
+        self.listener.socket.hold_input(True)
+
+        self.listener.socket.close(1000)
+        self.sends(masked(2, b"typed late") + masked(8, b"\x03\xe8"))
+
+        self.assertTrue(self.peer.lost)
+        self.assertEqual(self.listener.heard, [])
+
     def test_peer_that_does_not_agree_is_cut(self) -> None:
         """
         Nobody can hold a connection open by not answering a goodbye.

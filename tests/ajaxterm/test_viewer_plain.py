@@ -169,6 +169,7 @@ class PlainTests(SynchronousTestCase):
         """
         client = self.stage.plain("rw")
         self.stage.output(GRIN[:1])
+        self.stage.output(GRIN[1:2])
 
         client.transport.loseConnection()
         self.stage.clock.flush()
