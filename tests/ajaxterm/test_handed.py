@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from tempfile import TemporaryDirectory
 
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
@@ -18,8 +19,10 @@ from tests.ajaxterm.fakereactor import FakeReactor
 
 class HandedTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.path = self.mktemp()[-80:]
-        os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        # Not self.mktemp(), which is too long for a unix socket.
+        folder = TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = os.path.join(folder.name, "sock")
         self.listening = socket.socket(socket.AF_UNIX)
         self.addCleanup(self.listening.close)
         self.listening.bind(self.path)

@@ -5,7 +5,6 @@ Tests for L{ajaxterm.web} behind the proxy: every path, with and without leave.
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import mkdtemp
 
 from twisted.logger import globalLogPublisher
 from twisted.test.proto_helpers import EventLoggingObserver
@@ -264,7 +263,7 @@ class PageTests(SynchronousTestCase):
         """
         In a fresh checkout the sentence says how to build it.
         """
-        missing = self.assertRaises(NoPage, Page.load, Path(mkdtemp()))
+        missing = self.assertRaises(NoPage, Page.load, Path(self.mktemp()))
 
         self.assertIn("npm run build", str(missing))
 
@@ -272,7 +271,8 @@ class PageTests(SynchronousTestCase):
         """
         All files are held in memory, folders left out.
         """
-        folder = Path(mkdtemp())
+        folder = Path(self.mktemp())
+        folder.mkdir()
         (folder / "index.html").write_bytes(b"<html>")
         (folder / "sub").mkdir()
 
