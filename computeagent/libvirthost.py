@@ -289,6 +289,8 @@ class LibvirtHost:
     def _running(self, connection: Any, uuid: str) -> Domain:
         try:
             domain = connection.lookupByUUIDString(uuid)
+        except ValueError:  # no text that C can have
+            raise NoSuchDomain(uuid) from None
         except libvirt.libvirtError as error:
             if error.get_error_code() == libvirt.VIR_ERR_INVALID_ARG:
                 raise NoSuchDomain(uuid) from None

@@ -36,6 +36,7 @@ class MemoryHost:
         pass
 
     def stop(self) -> Deferred[None]:
+        self._watchers.clear()
         return succeed(None)
 
     def watch(self, changed: Callable[[str, str], None], presence: Callable[[], None]) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from shutil import rmtree
 from uuid import uuid4
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from computeagent import devices
 from computeagent.devices import CannotOpen, DeviceRefused, has_hung_up, open_device
@@ -182,6 +182,31 @@ class PtyTests(DevicesTestCase):
         self.patch(devices, "_qemus", lambda uuid: [2**22 + 1, *found])
 
         self.opened(terminal(self.qemu.pty))
+
+    def test_not_devpts(self) -> None:
+        """
+        A folder that only looks like the one of terminals is none.
+        """
+        for path, kind in (("/dev/pts", "devpts"), ("/proc", "proc")):
+            folder = os.open(path, os.O_PATH)
+            self.addCleanup(os.close, folder)
+            self.assertEqual(devices._file_system(folder), kind)
+        self.patch(devices, "_file_system", lambda descriptor: "tmpfs")
+
+        self.assertEqual(
+            self.refused(terminal(self.qemu.pty)), "/dev/pts is not a devpts file system"
+        )
+
+    def test_no_right(self) -> None:
+        """
+        An agent that may not open terminals is told what it has to be.
+        """
+        if os.geteuid() != 0:
+            raise SkipTest("only root can become somebody else")
+        os.seteuid(65534)
+        self.addCleanup(os.seteuid, 0)
+
+        self.assertIn("run it as root, or as the user", self.cannot(terminal(self.qemu.pty)))
 
     def test_guest_ends(self) -> None:
         """
