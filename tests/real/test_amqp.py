@@ -181,7 +181,7 @@ class StrangerTests(Fixture, TestCase):
         """
         UTF-8 over several frames, in which characters are cut through.
         """
-        text = "x" + "grüße \u2603 \U0001f600" * 20_000
+        text = "x" + "grüße \u2603 \U0001f600" * 30_000
         body = json.dumps(
             {"method": "take", "args": {"text": text}, "version": 1}, ensure_ascii=False
         ).encode()

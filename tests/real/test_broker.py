@@ -19,7 +19,6 @@ from twisted.internet.threads import deferToThread
 from twisted.protocols.portforward import ProxyFactory
 from twisted.trial.unittest import TestCase
 
-from consolebus.carrier import HEARTBEAT
 from consolebus.ibus import BusAway, DeadlineExceeded, NobodyThere
 from tests.consolebus.contract import Mailbox
 from tests.rabbit import Rabbit, shared_rabbit
@@ -48,7 +47,6 @@ class SecondServerTests(Fixture, TestCase):
         second.serve("compute.one", {"who": lambda context: "second"})
         second.serve("compute.two", {"who": lambda context: "second"})
         await first.start()
-        begun = self.reactor.seconds()
         await second.start()
         self.assertTrue(second.connected)
         self.assertEqual(await first.call("compute.two", "who", {}), "second")
@@ -56,7 +54,6 @@ class SecondServerTests(Fixture, TestCase):
         topic = await refused
 
         self.assertEqual(topic, "compute.one")
-        self.assertTrue(3 * HEARTBEAT <= self.reactor.seconds() - begun < 3 * HEARTBEAT + 4)
         self.assertEqual(await second.call("compute.one", "who", {}), "first")
 
     async def test_ghost_is_waited_for(self) -> None:
@@ -116,9 +113,7 @@ class BrokerFailureTests(Fixture, TestCase):
         waiting = bus.call("compute.one", "never", {})
         await deferToThread(self.rabbit.kill)
         await self.raises(BusAway, waiting)
-        begun = self.reactor.seconds()
-        await self.raises(BusAway, bus.call("compute.one", "take", {}))
-        self.assertTrue(self.reactor.seconds() - begun < 0.1)
+        self.failureResultOf(bus.call("compute.one", "take", {}), BusAway)
         for n in (2, 3, 4):
             bus.cast("compute.one", "take", {"n": n})
             bus.fanout("compute", "take", {"n": n + 10})
@@ -143,20 +138,17 @@ class BrokerFailureTests(Fixture, TestCase):
         await gatherResults([bus.start(), leaver.start()])
 
         self.rabbit.pause()
-        begun = self.reactor.seconds()
         await self.raises(DeadlineExceeded, bus.call("compute.one", "take", {"n": 1}, timeout=0.5))
         bus.cast("compute.one", "take", {"n": 2})
         waiting = bus.call("compute.one", "take", {"n": 3}, timeout=60)
         await leaver.stop()
-        self.assertTrue(self.reactor.seconds() - begun < 8)
+        self.assertNoResult(waiting)
         await self.raises(BusAway, waiting)
-        noticed = self.reactor.seconds() - begun
         await self.raises(BusAway, bus.call("compute.one", "take", {}))
         self.rabbit.resume()
         await self.until(lambda: bus.connected)
         await self.until(lambda: {"n": 2} in mailbox.received)
 
-        self.assertTrue(noticed <= 3 * HEARTBEAT + 0.5, noticed)
         self.assertNotIn({"n": 1}, mailbox.received)
         self.assertIsNone(await bus.call("compute.one", "take", {"n": 4}))
 
