@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 import libvirt
@@ -102,8 +103,10 @@ class LibvirtHost:
         self._reactor = reactor
         self._uri = uri
         self._pool = ThreadPool(1, self.THREADS + 1, "libvirt")
+        # Python waits at its end for every other thread; one may hang in libvirt.
+        self._pool.threadFactory = partial(threading.Thread, daemon=True)  # type: ignore[assignment]
         self._connection: Any = None
-        self._callbacks: list[int] = []
+        self._stillborn: Any = None
         self._watchers: list[tuple[Callable[[str, str], None], Callable[[], None]]] = []
         self._waiting = 0
         self._failures = 0
@@ -181,7 +184,11 @@ class LibvirtHost:
     def _connect(self) -> None:
         def opened(connection: Any) -> None:
             if self._stopped:
+                self._discard(connection)
                 return
+            if connection is self._stillborn:
+                self._stillborn = None
+                raise HypervisorAway("its connection was lost at once")
             self._connection = connection
             self._failures = 0
             self.away = ""
@@ -201,17 +208,27 @@ class LibvirtHost:
             self._retry = self._reactor.callLater(delay, self._connect)
 
         opening = deferToThreadPool(self._reactor, self._pool, self._open)
-        opening.addCallbacks(opened, failed)
+        opening.addCallback(opened)
+        opening.addErrback(failed)
         opening.addErrback(lambda f: self._log.failure("while connecting to libvirt", f))
 
     def _lost(self, connection: Any) -> None:
-        if connection is not self._connection or self._stopped:
+        if self._stopped:
+            return
+        self._discard(connection)
+        if connection is not self._connection:
+            self._stillborn = connection  # it was lost before we were given it
             return
         self._connection = None
         self.away = "libvirt is away: its connection was lost"
         self._log.warn("The connection to libvirt at {uri} was lost", uri=self._uri)
         self._retry = self._reactor.callLater(self._delay(0), self._connect)
         self._presence()
+
+    def _discard(self, connection: Any) -> None:
+        """Close a connection that is of no use; libvirt holds on to it until then."""
+        closing = deferToThreadPool(self._reactor, self._pool, self._close, connection)
+        closing.addErrback(lambda failure: failure.trap(libvirt.libvirtError))
 
     def _happened(self, uuid: str, happened: str) -> None:
         if self._stopped:

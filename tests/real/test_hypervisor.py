@@ -5,12 +5,16 @@ is real.
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
+from pathlib import Path
 from typing import Any
 from unittest import skipIf
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
+from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import TestCase
 
 from computeagent.hypervisor import HypervisorAway
@@ -25,6 +29,8 @@ except ImportError:
 
 URI = "test:///default"
 
+ROOT = Path(__file__).resolve().parent.parent.parent
+
 XML = """
 <domain type='test'>
   <name>{name}</name><uuid>{uuid}</uuid><memory>1024</memory>
@@ -33,13 +39,41 @@ XML = """
 </domain>"""
 
 
+HANGING = """
+import signal
+import threading
+
+from twisted.internet import reactor
+
+from computeagent.libvirthost import LibvirtHost
+
+signal.alarm(20)
+host = LibvirtHost(reactor, "test:///default")
+hanging = threading.Event()
+
+
+def came():
+    host._ask(lambda connection: hanging.wait()).addErrback(lambda _: None)
+    reactor.callLater(0.1, stop)
+
+
+def stop():
+    host.stop().addCallback(lambda _: (print("stopped", flush=True), reactor.stop()))
+
+
+host.watch(lambda *words: None, came)
+reactor.callWhenRunning(host.start)
+reactor.run()
+"""
+
+
 @skipIf(libvirt is None, "libvirt-python is not installed")
 class LibvirtContractTests(HypervisorContract, TestCase):
     """
     libvirt keeps the contract.
     """
 
-    timeout = 30.0
+    timeout = 25.0
 
     def connect(self) -> Any:
         from twisted.internet import reactor
@@ -76,7 +110,7 @@ class LibvirtTests(TestCase):
     What only libvirt does: it blocks, and it goes away.
     """
 
-    timeout = 30.0
+    timeout = 25.0
 
     def host(self, uri: str = URI) -> Any:
         """
@@ -190,6 +224,56 @@ class LibvirtTests(TestCase):
         self.assertEqual(presences, ["libvirt is away: its connection was lost", ""])
         self.assertIsNot(host._connection, lost)
         self.assertTrue(await host.domains())
+
+    async def test_connection_lost_as_it_is_opened(self) -> None:
+        """
+        A libvirt that goes away again at once is not believed to be there: the loss can be
+        told before the connection is.
+        """
+        from twisted.internet import reactor
+
+        host, opened = self.host(), []
+        open_once = host._open
+
+        def opening() -> Any:
+            opened.append(open_once())
+            if len(opened) == 1:
+                reactor.callFromThread(host._lost, opened[0])  # type: ignore[attr-defined]
+            return opened[-1]
+
+        host._open = opening
+        host.start()
+        while len(opened) < 2 or host.away:
+            await self.turn()
+
+        self.assertIs(host._connection, opened[1])
+
+    async def test_lost_connections_are_closed(self) -> None:
+        """
+        A libvirt that comes and goes costs us no connection each time.
+        """
+        host = await self.connected()
+        closed: list[Any] = []
+        host._close = closed.append
+        lost = host._connection
+
+        host._lost(lost)
+        while host.away:
+            await self.turn()
+
+        self.assertEqual(closed, [lost])
+
+    async def test_hanging_call_does_not_keep_the_daemon(self) -> None:
+        """
+        A process whose libvirt hangs ends all the same when it is told.
+        """
+        from twisted.internet import reactor
+
+        ended = await getProcessOutputAndValue(
+            sys.executable, ["-c", HANGING], env=os.environ, path=str(ROOT), reactor=reactor
+        )
+
+        self.assertEqual(ended, (b"stopped\n", b"", 0))
 
     async def test_watcher_fails(self) -> None:
         """
