@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import sys
+from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,20 @@ def bind_address(text: str) -> str:
     return text
 
 
+def runtime_directory(host: str, uid: int, environ: Mapping[str, str]) -> str:
+    """
+    @return: where an agent that was not told otherwise keeps its sockets.
+    """
+    if uid == 0:
+        return f"/run/ajaxconsole/{host}"
+    own = environ.get("XDG_RUNTIME_DIR")
+    if own:
+        return f"{own}/ajaxconsole/{host}"
+    # Straight in /tmp, where nobody can rename what is ours; in a folder there
+    # that somebody else made first, he could.
+    return f"/tmp/ajaxconsole-{uid}-{host}"
+
+
 def log_level(text: str) -> str:
     """Coerce the name of a level of C{twisted.logger}."""
     try:
@@ -100,8 +115,7 @@ class AgentOptions(SettingsOptions):
         if self["child-user"] is None:
             self["child-user"] = DEFAULT_CHILD_USER if os.geteuid() == 0 else ""
         if self["run"] is None:
-            base = "/run" if os.geteuid() == 0 else os.environ.get("XDG_RUNTIME_DIR", "/tmp")
-            self["run"] = f"{base}/ajaxconsole/{host}"
+            self["run"] = runtime_directory(host, os.geteuid(), os.environ)
 
 
 class Options(AgentOptions):

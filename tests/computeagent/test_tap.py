@@ -22,7 +22,14 @@ from computeagent.workshop import Unfit
 from consolebus.memory import MemoryBroker, MemoryBus
 
 try:
-    from computeagent.tap import AgentOptions, AgentService, Options, make_agent, makeService
+    from computeagent.tap import (
+        AgentOptions,
+        AgentService,
+        Options,
+        make_agent,
+        makeService,
+        runtime_directory,
+    )
 except ImportError as missing:
     raise SkipTest(str(missing)) from None
 
@@ -87,6 +94,17 @@ class OptionsTests(SynchronousTestCase):
             ([*BUS, "--terminal-log-level", "loud"], "--terminal-log-level: there is no level"),
         ):
             self.assertIn(sentence, self.refused(*words))
+
+    def test_runtime_directory(self) -> None:
+        """
+        It lies where nobody else can put another one in its place.
+        """
+        for uid, environ, path in (
+            (0, {"XDG_RUNTIME_DIR": "/run/user/0"}, "/run/ajaxconsole/h1"),
+            (7, {"XDG_RUNTIME_DIR": "/run/user/7"}, "/run/user/7/ajaxconsole/h1"),
+            (7, {}, "/tmp/ajaxconsole-7-h1"),
+        ):
+            self.assertEqual(runtime_directory("h1", uid, environ), path)
 
     def test_file(self) -> None:
         """
