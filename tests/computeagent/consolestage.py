@@ -1,0 +1,71 @@
+"""
+One console, on a workshop whose children are none.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from computeagent.console import CLOSED, Console, Place
+from computeagent.memoryhost import MemoryHost
+from computeagent.rooms import Rooms
+from tests.computeagent.descriptions import UUID, domain_xml
+from tests.computeagent.fakes import FakeWorkshop
+
+
+class ConsoleTestCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.hypervisor = MemoryHost()
+        self.hypervisor.add(UUID, "web1", domain_xml())
+        self.workshop = FakeWorkshop(self.clock)
+        base = Path(tempfile.mkdtemp(prefix="console-"))
+        self.addCleanup(rmtree, base, ignore_errors=True)
+        rooms = Rooms(base)
+        rooms.prepare()
+        self.addCleanup(rooms.release)
+        self.room = rooms.make("0123456789ab")
+        # The guest's side of its serial line, and ours.
+        self.guest, self.device = os.openpty()
+        self.addCleanup(self.close_guest)
+        self.told: list[Mapping[str, Any]] = []
+        self.console = Console(
+            self.clock,
+            self.hypervisor,
+            self.workshop,
+            "0123456789ab",
+            Place(UUID, "web1", "serial0"),
+            self.room,
+            self.device,
+            lambda console, words: self.told.append(words),
+        )
+
+    def close_guest(self) -> None:
+        """
+        The guest's QEMU is gone.
+        """
+        if self.guest >= 0:
+            os.close(self.guest)
+            self.guest = -1
+
+    def opened(self) -> None:
+        self.successResultOf(Deferred.fromCoroutine(self.console.open()))
+
+    def assert_nothing_left(self) -> None:
+        """
+        No process, no descriptor, no file, no timer.
+        """
+        self.assertEqual(self.console.state, CLOSED)
+        self.assertEqual(self.workshop.running, [])
+        self.assertRaises(OSError, os.fstat, self.device)
+        self.assertFalse(self.room.path.exists())
+        self.assertEqual(self.clock.getDelayedCalls(), [])
