@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from secrets import token_hex, token_urlsafe
@@ -31,6 +32,7 @@ from typing import Any
 
 from twisted.application.internet import TimerService
 from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from computeagent.announcing import HostAnnouncer
@@ -72,10 +74,12 @@ class Grant:
 class Agent:
     """
     @cvar MOST_GRANTS: alive at a time.
+    @cvar BATCH: of them are announced in one turn of the reactor.
     @cvar FORGET_EVERY: seconds between two looks for grants that have expired.
     """
 
     MOST_GRANTS = 20000
+    BATCH = 100
     FORGET_EVERY = 60.0
 
     _log = Logger()
@@ -105,6 +109,8 @@ class Agent:
         self._host = host
         self._token_ttl = token_ttl
         self._grants: dict[str, Grant] = {}
+        self._unsaid: deque[str] = deque()
+        self._saying: IDelayedCall | None = None
         self._forgetting = TimerService(self.FORGET_EVERY, self._forget_expired)
         self._forgetting.clock = reactor
         self._announcer = HostAnnouncer(reactor, hypervisor, bus, host, address)
@@ -142,6 +148,8 @@ class Agent:
 
     async def stop(self) -> None:
         """End every console, and be gone."""
+        if self._saying is not None:
+            self._saying.cancel()
         if self._forgetting.running:
             await self._forgetting.stopService()
         await self._announcer.stop()
@@ -237,10 +245,21 @@ class Agent:
 
     def announce(self, context: Context) -> None:
         self._announcer.soon()
-        for grant in self._grants.values():
-            self._authorize(grant)
+        # From the first one again: who asks now may have missed it.
+        self._unsaid = deque(self._grants)
+        if self._saying is None:
+            self._say_some()
 
     # Grants.
+
+    def _say_some(self) -> None:
+        self._saying = None
+        for _ in range(min(self.BATCH, len(self._unsaid))):
+            grant = self._grants.get(self._unsaid.popleft())
+            if grant is not None:
+                self._authorize(grant)
+        if self._unsaid:
+            self._saying = self._clock.callLater(0.01, self._say_some)
 
     async def _grant(self, console: Console, mode: str, user: str) -> dict[str, Any]:
         token, secret, now = token_urlsafe(32), token_urlsafe(32), self._clock.seconds()
@@ -303,7 +322,8 @@ class Agent:
         if event == "opened":
             self._tell_console(console, event)
         elif event in ("viewer_came", "viewer_left"):
-            self._tell_console(console, event, viewer=words.get("viewer"), user=words.get("user"))
+            viewer, user = _text(words.get("viewer"), 64), _text(words.get("user"), 255)
+            self._tell_console(console, event, viewer=viewer, user=user)
         elif event == "closed":
             for grant in [g for g in self._grants.values() if g.console is console]:
                 del self._grants[grant.name]
@@ -354,6 +374,11 @@ class Agent:
             "device": console.place.device,
             "state": console.state,
         }
+
+
+def _text(said: object, most: int) -> str:
+    """What a terminal said, which might say anything."""
+    return said[:most] if isinstance(said, str) else ""
 
 
 def _want(fits: bool, sentence: str) -> None:

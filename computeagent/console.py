@@ -169,7 +169,7 @@ class Console:
 
     def _terminal_told(self, words: Mapping[str, Any]) -> None:
         if words.get("event") == "ended":
-            self.close(str(words.get("reason")), "")
+            self.close(str(words.get("reason"))[:64], "")
         self._told(self, words)
 
     def _terminal_ended(self, how: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from computeagent.orders import OrderFailed, TerminalGone
-from consolebus.ibus import BadArguments, Conflict, NotFound, Unavailable
+from consolebus.ibus import BadArguments, Conflict, Context, NotFound, Unavailable
 from tests.computeagent.descriptions import UUID
 from tests.computeagent.fakes import FIRST_PORT, HOST
 from tests.computeagent.stage import TTL, AgentTestCase
@@ -158,6 +158,76 @@ class ConsoleMethodTests(AgentTestCase):
                 }
             ],
         )
+
+    def test_announce_many(self) -> None:
+        """
+        Many grants are told of little by little, so that the agent goes on with its work; and
+        two who ask at the same time are told together.
+        """
+        self.agent.BATCH = 3
+        for _ in range(9):
+            self.got()
+        self.proxy.messages.clear()
+
+        self.agent.announce(Context())
+        self.agent.announce(Context())
+        for _ in range(5):
+            self.clock.advance(0)
+        first = len(self.proxy.of("authorize_console"))
+        self.agent.announce(Context())
+        self.pass_time(1)
+
+        self.assertEqual(first, 3)
+        grants = [words["grant"] for words in self.proxy.of("authorize_console")]
+        self.assertEqual(len(grants), 13)
+        self.assertEqual(set(grants[3:]), set(self.agent._grants))
+
+    def test_revoked_while_announced(self) -> None:
+        """
+        What is revoked meanwhile is not authorized afterwards.
+        """
+        self.agent.BATCH = 1
+        other = self.got()["grant"]
+        self.proxy.messages.clear()
+
+        self.agent.announce(Context())
+        self.ask("revoke_grant", grant=other)
+        self.pass_time(1)
+
+        names = [name for name, words in self.proxy.messages if words["grant"] == other]
+        self.assertEqual(names, ["revoke_grant"])
+
+    def test_stopped_while_announced(self) -> None:
+        """
+        An agent that is stopped stops telling.
+        """
+        self.agent.BATCH = 1
+        self.got()
+        self.agent.announce(Context())
+
+        stopping = Deferred.fromCoroutine(self.agent.stop())
+        self.pass_time(1)
+        self.bus.stop()
+        self.caller.stop()
+        self.pass_time(1)
+
+        self.successResultOf(stopping)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_what_a_terminal_makes_up(self) -> None:
+        """
+        A terminal runs as somebody else, whom others may have taken over: what it says is
+        passed on as short texts, if at all.
+        """
+        self.terminal.tell("viewer_came", viewer=["v"] * 9999, user="u" * 9999)
+        self.terminal.tell("ended", reason="r" * 9999)
+        self.pass_time(1)
+
+        came, closed = self.api.of("console_is")[-2:]
+        self.assertEqual(
+            (came["event"], came["viewer"], len(came["user"])), ("viewer_came", "", 255)
+        )
+        self.assertEqual((closed["event"], len(closed["reason"])), ("closed", 64))
 
     def test_while_it_ends(self) -> None:
         """
