@@ -12,6 +12,7 @@ import os
 from base64 import urlsafe_b64encode
 from hmac import compare_digest, digest
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from twisted.web.http_headers import Headers
 
@@ -30,14 +31,10 @@ def load_key(path: Path) -> bytes:
     @raise BadKey:
     """
     try:
-        made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        pass
+        if not path.exists():
+            _make_key(path)
     except OSError as error:
         raise BadKey(f"{path} can't be made: {error.strerror}") from None
-    else:
-        with open(made, "wb") as file:
-            file.write(os.urandom(KEY_LENGTH))
     try:
         if path.stat().st_mode & 0o077:
             raise BadKey(f"{path} can be read by others; chmod 600 it")
@@ -47,6 +44,20 @@ def load_key(path: Path) -> bytes:
     if len(key) < KEY_LENGTH:
         raise BadKey(f"{path} holds fewer than {KEY_LENGTH} bytes; remove it to get a new one")
     return key
+
+
+def _make_key(path: Path) -> None:
+    """
+    The key is whole before it has its name; of several proxies that make one
+    at the same time the first gives its own that name.
+    """
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.") as file:
+        file.write(os.urandom(KEY_LENGTH))
+        file.flush()
+        try:
+            os.link(file.name, path)
+        except FileExistsError:
+            pass
 
 
 class Cookies:

@@ -5,6 +5,8 @@ Tests for L{consoleproxy.cookies}.
 from __future__ import annotations
 
 import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -162,7 +164,8 @@ class KeyTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.path = Path(self.mktemp())
+        self.path = Path(self.mktemp()) / "key"
+        self.path.parent.mkdir()
 
     def test_made_and_found_again(self) -> None:
         """
@@ -173,6 +176,21 @@ class KeyTests(SynchronousTestCase):
         self.assertEqual(len(key), KEY_LENGTH)
         self.assertEqual(self.path.stat().st_mode & 0o777, 0o600)
         self.assertEqual(load_key(self.path), key)
+
+    def test_made_by_two_at_once(self) -> None:
+        """
+        Proxies that start together agree on one key, and none sees half of it: each makes its
+        own in a file of its own, and one of them gets the name.
+        """
+        self.addCleanup(sys.setswitchinterval, sys.getswitchinterval())
+        sys.setswitchinterval(1e-6)
+
+        for number in range(50):
+            path = self.path.with_name(f"key{number}")
+            with ThreadPoolExecutor(4) as threads:
+                self.assertEqual(len(set(threads.map(load_key, [path] * 4))), 1)
+
+        self.assertEqual(len(list(self.path.parent.glob("key*"))), 50)
 
     def test_readable_by_others(self) -> None:
         """
