@@ -20,6 +20,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from computeagent.ports import PortRange
 from computeagent.workshop import Unfit
 from consolebus.memory import MemoryBroker, MemoryBus
+from tests.computeagent.fakes import FakeWorkshop
+from tests.computeagent.stage import AgentTestCase
 
 try:
     from computeagent.tap import (
@@ -118,6 +120,48 @@ class OptionsTests(SynchronousTestCase):
 
         self.assertEqual(options["portrange"], PortRange(5, 6))
         self.assertEqual(options["idle-timeout"], 7.0)
+
+
+class Closing(FakeWorkshop):
+    """
+    Notes that it was closed.
+    """
+
+    closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class ServiceTests(AgentTestCase):
+    """
+    An agent under C{twistd}.
+    """
+
+    started = False
+
+    def test_life(self) -> None:
+        """
+        It answers when it was started; when it is stopped everything has ended, and only then
+        it leaves the bus, so that all are told.
+        """
+        workshop = Closing(self.clock)
+        service = AgentService(self.agent, self.bus, workshop)  # type: ignore[arg-type]
+
+        service.startService()
+        self.pass_time(0.2)
+        grant = self.got()["grant"]
+        stopping = service.stopService()
+        self.pass_time(0.5)
+
+        self.successResultOf(stopping)
+        self.assertEqual(self.workshop.running, [])
+        self.assertTrue(workshop.closed)
+        self.assertEqual(self.proxy.of("revoke_grant"), [{"grant": grant}])
+        self.assertEqual(self.api.of("console_is")[-1]["reason"], "leaving")
+        self.caller.stop()
+        self.pass_time(0.1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
 class MakingTests(SynchronousTestCase):
