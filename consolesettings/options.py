@@ -22,6 +22,10 @@ from typing import Any, ClassVar
 
 from twisted.python import usage
 
+_ALIKE = 0.85
+"""How alike a section's name must be to ours to be a slip, from 0 to 1; those of the
+other daemons are not."""
+
 
 class SettingsOptions(usage.Options):
     """
@@ -77,6 +81,9 @@ class SettingsOptions(usage.Options):
             raise usage.UsageError(f"--config: {path} can't be read: {error.strerror}") from None
         except ValueError as error:
             raise usage.UsageError(f"--config: {path} is not TOML: {error}") from None
+        if self.section not in read:
+            for name in difflib.get_close_matches(self.section, read, 1, _ALIKE):
+                raise usage.UsageError(f"--config: [{name}] in {path}: is [{self.section}] meant?")
         known = {word.rstrip("=") for word in self.longOpt} - {"config", "help", "version"}
         settings: dict[str, Any] = {}
         for section in (*self.shared_sections, self.section):

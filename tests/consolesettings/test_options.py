@@ -130,7 +130,7 @@ class SettingsTests(SettingsTestCase):
         """
         One file serves all daemons: a section that is not ours may say what it likes.
         """
-        options = self.parsed('[garden]\noven = "wood"\nrake = 1\n')
+        options = self.parsed('[garden]\noven = "wood"\nrake = 1\n[chicken]\n')
 
         self.assertEqual(options["oven"], "gas")
 
@@ -206,6 +206,16 @@ class RefusalTests(SettingsTestCase):
             ("spice = [1]", "spice in FILE must be a list of texts"),
         ):
             self.assertEqual(self.refused(f"[kitchen]\n{text}\n"), f"--config: {sentence}")
+
+    def test_misspelt_section(self) -> None:
+        """
+        A section that is nearly ours, where ours is missing, is not silently left out.
+        """
+        for name in ("kitchens", "Kitchen", "kitchn"):
+            self.assertEqual(
+                self.refused(f"[{name}]\nplates = 4\n"),
+                f"--config: [{name}] in FILE: is [kitchen] meant?",
+            )
 
     def test_section_that_is_none(self) -> None:
         """
