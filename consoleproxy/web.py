@@ -80,7 +80,9 @@ class ProxyResource(Resource):
         self._hosts = hosts
         self._origins = origins
         self._pipes: dict[str, set[Pipe]] = {}
+        # Of pipes, those included that are just being joined; and by grant.
         self._count = 0
+        self._counts: dict[str, int] = {}
         grants.on_revoked(self._revoked)
 
     def render(self, request: Request) -> int:
@@ -170,11 +172,12 @@ class ProxyResource(Resource):
             self._log.info("A WebSocket from a foreign page was refused")
             say(request, "stranger")
             return
-        pipes = self._pipes.get(grant.name, set())
-        if self._count >= self.MOST_PIPES or len(pipes) >= self.MOST_PER_GRANT:
+        count = self._counts.get(grant.name, 0)
+        if self._count >= self.MOST_PIPES or count >= self.MOST_PER_GRANT:
             say(request, "full")
             return
         self._count += 1
+        self._counts[grant.name] = count + 1
         self._grants.attached(grant.name)
         begun = False
         try:
@@ -224,6 +227,9 @@ class ProxyResource(Resource):
 
     def _let_go(self, name: str) -> None:
         self._count -= 1
+        self._counts[name] -= 1
+        if not self._counts[name]:
+            del self._counts[name]
         self._grants.left(name)
 
     def _revoked(self, name: str) -> None:

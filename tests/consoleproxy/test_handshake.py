@@ -308,6 +308,20 @@ class HandshakeTests(PipeTestCase):
         self.assertEqual(answer_in(browser.heard).status, 403)
         self.assertTrue(self.stage.backends[0].lost)
 
+    def test_limit_while_we_dial(self) -> None:
+        """
+        Those whose console does not answer yet count, too: one user can't take all
+        connections by asking a stuck console again and again.
+        """
+        self.stage.resource.MOST_PER_GRANT = 2
+        self.stage.backend()
+
+        browsers = [self.dial() for _ in range(3)]
+
+        self.assertEqual([browser.heard[9:12] for browser in browsers], [b"", b"", b"503"])
+        self.stage.clock.pass_time(11)
+        self.assertEqual(self.stage.resource._counts, {})
+
     def test_limits(self) -> None:
         """
         One grant can't take all connections; neither can all grants together.
