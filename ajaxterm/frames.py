@@ -31,6 +31,8 @@ from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessa
 from wsproto.utilities import generate_accept_token
 from zope.interface import implementer
 
+from groundwork.promptly import write_promptly
+
 V1 = "ajaxterm.v1"
 PLAIN = "binary"
 
@@ -145,14 +147,18 @@ class WebSocket(TwistedProtocol):
 
     # What the listener calls.
 
-    def send(self, message: bytes | str) -> None:
-        """Send one message: C{bytes} as a binary one, C{str} as text."""
+    def send(self, message: bytes | str) -> bool:
+        """
+        Send one message: C{bytes} as a binary one, C{str} as text.
+
+        @return: whether it has left already, so that more can be sent;
+            if not, C{writable} will be called.
+        """
         if self._closing or self._framing.state is not ConnectionState.OPEN:
-            return
+            return False
         if isinstance(message, str):
-            self._write(TextMessage(data=message))
-        else:
-            self._write(BytesMessage(data=message))
+            return self._write(TextMessage(data=message))
+        return self._write(BytesMessage(data=message))
 
     def close(self, code: int, reason: str = "") -> None:
         """Say goodbye; the connection ends when the peer agrees, or soon."""
@@ -253,12 +259,14 @@ class WebSocket(TwistedProtocol):
             self._unanswered += 1
         self._write(Ping())
 
-    def _write(self, event: Event) -> None:
+    def _write(self, event: Event) -> bool:
         frame = self._framing.send(event)
+        if write_promptly(self.transport, frame):
+            return True
         self._queued += len(frame)
-        self.transport.write(frame)
         if self._queued > self.MOST_QUEUED:
             self._abort()
+        return False
 
     def _abort(self) -> None:
         # The listener hears of it by connectionLost(), a turn later: it may be

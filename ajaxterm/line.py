@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ajaxterm.session import Session
+from groundwork.promptly import write_promptly
 
 
 @implementer(IPushProducer)
@@ -80,7 +81,7 @@ class SocketLine(Factory):
 
     def write(self, keys: bytes) -> None:
         if self._reader is not None:
-            self._reader.transport.write(keys)
+            write_promptly(self._reader.transport, keys)
         elif self._held_length + len(keys) <= self.MOST_HELD:
             self._held.append(keys)
             self._held_length += len(keys)

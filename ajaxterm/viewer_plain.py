@@ -59,13 +59,12 @@ class ViewerPlain:
             self._session.typed(self._seat, keys)
 
     def writable(self) -> None:
-        if self._seat is None:
-            return
-        taken = self._session.take(self._seat, self.CHUNK)
-        if taken.missed:
-            self._socket.close(4008, f"{taken.missed} bytes of output are gone: too slow")
-        elif taken.output:
-            self._send(self._begun + taken.output)
+        while self._seat is not None:
+            taken = self._session.take(self._seat, self.CHUNK)
+            if taken.missed:
+                self._socket.close(4008, f"{taken.missed} bytes of output are gone: too slow")
+            if taken.missed or not taken.output or not self._send(self._begun + taken.output):
+                return
 
     def lost(self) -> None:
         self._stop_flush()
@@ -91,18 +90,18 @@ class ViewerPlain:
 
     # Within.
 
-    def _send(self, output: bytes) -> None:
+    def _send(self, output: bytes) -> bool:
+        """
+        @return: whether there is room for more.
+        """
         held = unfinished(output)
         whole, self._begun = output[: len(output) - held], output[len(output) - held :]
         if whole:
             self._stop_flush()
         if held and self._flush is None:
             self._flush = self._clock.callLater(self.HOLD, self._send_begun)
-        if whole:
-            self._socket.send(whole)
-        else:
-            # Nothing went out, so nobody will call writable(): look for more.
-            self.writable()
+        # Where nothing goes out, nobody will call writable(): look for more.
+        return not whole or self._socket.send(whole)
 
     def _send_begun(self) -> None:
         self._stop_flush()

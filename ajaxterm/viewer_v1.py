@@ -77,11 +77,12 @@ class ViewerV1:
         seat = self._seat
         if seat is None:
             return
-        taken = self._session.take(seat, self.CHUNK)
-        if taken.missed:
-            self.event({"event": "gap", "missed": taken.missed, "offset": taken.offset})
-        if taken.output:
-            self._socket.send(taken.output)
+        while True:
+            taken = self._session.take(seat, self.CHUNK)
+            if taken.missed:
+                self.event({"event": "gap", "missed": taken.missed, "offset": taken.offset})
+            if not taken.output or not self._socket.send(taken.output):
+                return
 
     def lost(self) -> None:
         for call in (self._counting, self._waiting):

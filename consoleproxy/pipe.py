@@ -14,6 +14,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from groundwork.promptly import write_promptly
+
 LONGEST_HEAD = 16384
 """Bytes of a backend's answer until its empty line."""
 
@@ -51,7 +53,7 @@ class _Side(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         if self.other is not None:
-            self.other.transport.write(data)
+            write_promptly(self.other.transport, data)
 
 
 class BackendSide(_Side):
@@ -79,7 +81,7 @@ class BackendSide(_Side):
 
     def dataReceived(self, data: bytes) -> None:
         if self.other is not None:
-            self.other.transport.write(data)
+            write_promptly(self.other.transport, data)
             return
         self._answer += data
         end = self._answer.find(b"\r\n\r\n")
