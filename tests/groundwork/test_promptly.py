@@ -58,7 +58,7 @@ class WritePromptlyTests(SynchronousTestCase):
         """
         A connection that has broken is told of in the reactor's turn, not to the writer.
         """
-        self.there.transport.abortConnection()
+        self.there.transport.end.close()
 
         self.assertFalse(write_promptly(self.transport, b"lost"))
         self.assertFalse(self.here.lost)
