@@ -11,10 +11,31 @@ from __future__ import annotations
 import socket
 from typing import Any
 
+from twisted.internet.address import UNIXAddress
 from twisted.internet.interfaces import IReadDescriptor
+from twisted.internet.tcp import Connection
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
+
+
+class HandedConnection(Connection):
+    """
+    A plain stream.  Twisted's own for unix sockets takes descriptors too, which
+    nobody shall send us, and costs a C{recvmsg} with room for them at each read.
+    """
+
+    def __init__(self, accepted: socket.socket, protocol: Any, reactor: Any) -> None:
+        super().__init__(accepted, protocol, reactor)
+        self.connected = 1
+        self.logstr = protocol.__class__.__name__
+        self.startReading()
+
+    def getHost(self) -> UNIXAddress:
+        return UNIXAddress(None)
+
+    def getPeer(self) -> UNIXAddress:
+        return UNIXAddress(None)
 
 
 @implementer(IReadDescriptor)
@@ -65,11 +86,9 @@ class HandedPort:
                 self._reactor.removeReader(self)
                 self._reactor.callLater(self.REST, self._go_on)
                 return
-            with accepted:
-                accepted.setblocking(False)
-                self._reactor.adoptStreamConnection(
-                    accepted.fileno(), socket.AF_UNIX, self._factory
-                )
+            accepted.setblocking(False)
+            protocol = self._factory.buildProtocol(None)
+            protocol.makeConnection(HandedConnection(accepted, protocol, self._reactor))
 
     def _go_on(self) -> None:
         if self._listening.fileno() >= 0:
