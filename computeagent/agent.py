@@ -13,7 +13,7 @@ The agent: what a host answers on the bus.
     announce()                     every agent tells what it has, and authorizes its grants again
   and it tells
     consoleapi    host_is          on every change, and every 30 s
-    consoleapi    console_is       opened, viewer_came, viewer_left, closed
+    consoleapi    console_is       opened, viewer_came, viewer_left, waiting, live, closed
     consoleproxy  authorize_console, revoke_grant
 
 The agent mints token and secret.  It keeps the secret and the token's digest; the
@@ -36,7 +36,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from computeagent.announcing import HostAnnouncer
-from computeagent.console import CLOSED, CLOSING, Console
+from computeagent.console import Console
 from computeagent.consoles import Consoles
 from computeagent.domainxml import SerialDevice
 from computeagent.hypervisor import IHypervisor
@@ -178,7 +178,7 @@ class Agent:
             except TimeoutError:
                 raise Unavailable("the terminal did not start in time; try again") from None
             except OrderFailed as failed:
-                if console.state not in (CLOSING, CLOSED):
+                if not console.ending:
                     raise Unavailable(f"the terminal says: {failed}") from None
                 await self._consoles.gone(console)
         raise Unavailable("the terminal ended again and again as it started; see the agent's log")
@@ -238,7 +238,7 @@ class Agent:
         self._bus.fanout("consoleproxy", "revoke_grant", {"grant": grant})
         if known is not None:
             try:
-                await known.console.order("revoke", grant=grant)
+                await known.console.revoke(grant)
             except (TerminalGone, OrderFailed, TimeoutError):
                 pass  # with the console its grants are gone as well
         return {"known": known is not None}
@@ -264,17 +264,9 @@ class Agent:
     async def _grant(self, console: Console, mode: str, user: str) -> dict[str, Any]:
         token, secret, now = token_urlsafe(32), token_urlsafe(32), self._clock.seconds()
         grant = Grant(f"g{token_hex(8)}", console, digest_of(token), secret, mode, user, now)
-        await console.order(
-            "grant",
-            grant=grant.name,
-            digest=digest_of(secret),
-            mode=mode,
-            user=user,
-            lifetime=self._token_ttl,
+        terminal = await console.grant(
+            grant.name, digest=digest_of(secret), mode=mode, user=user, lifetime=self._token_ttl
         )
-        terminal = console.terminal
-        if terminal is None or console.state in (CLOSING, CLOSED):
-            raise TerminalGone()
         self._grants[grant.name] = grant
         self._log.info(
             "Grant {grant} ({mode}) for {user} on {title}",
@@ -316,11 +308,15 @@ class Agent:
         if isinstance(alive, list):
             for name in set(names).difference(filter(lambda one: isinstance(one, str), alive)):
                 self._grants.pop(name, None)
+                console.forget([name])
 
     def _console_told(self, console: Console, words: Mapping[str, Any]) -> None:
         event = str(words.get("event"))
-        if event == "opened":
+        if event in ("opened", "waiting", "live"):
             self._tell_console(console, event)
+        elif event == "moved":
+            for grant in [g for g in self._grants.values() if g.console is console]:
+                self._authorize(grant)
         elif event in ("viewer_came", "viewer_left"):
             viewer, user = _text(words.get("viewer"), 64), _text(words.get("user"), 255)
             self._tell_console(console, event, viewer=viewer, user=user)

@@ -1,108 +1,100 @@
 """
-One console: a serial device of a guest, the terminal that serves it, and the
-socat between them.
+One console: the terminal that serves a guest's serial device, and what it was told.
 
-    opening ──▶ live ⇄ joining ──▶ closing ──▶ closed
+    opening ──▶ live ⇄ joining ⇄ waiting ──▶ closing ──▶ closed
+       ▲______________│ the terminal died
 
-C{joining}: socat is gone and a new one is not there yet; nothing is lost, for the
-agent holds the device open, so the kernel keeps what the guest says.  C{closing}:
-the children are being ended and reaped.  (Waiting for a guest that is down to
-come back will be a state beside C{joining}.)
+What happens between C{live}, C{joining} and C{waiting} is L{computeagent.guestline}'s: it
+is about the guest.  C{opening}: the terminal is being started, the first one or one in
+place of another that died, under the same name, grants and, if it can be had, port.
+C{closing}: the children are being ended and reaped.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.defer import Deferred, DeferredList, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from computeagent.devices import has_hung_up
-from computeagent.hypervisor import HypervisorAway, IHypervisor, NoSuchDomain, NotRunning
+from computeagent.guestline import WAITING, GuestLine, Place
 from computeagent.orders import OrderFailed, TerminalGone
 from computeagent.rooms import Room
 from computeagent.workshop import IWorkshop, Terminal
 
 OPENING = "opening"
-LIVE = "live"
-JOINING = "joining"
+OPEN = "open"
 CLOSING = "closing"
 CLOSED = "closed"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """
-    What a console is of.
-
-    @ivar uuid: the guest's.
-    @ivar domain: its name.
-    @ivar device: alias of the serial device.
-    """
-
-    uuid: str
-    domain: str
-    device: str
-
-    @property
-    def title(self) -> str:
-        return f"{self.domain} {self.device}"
 
 
 class Console:
     """
     @ivar name: public, unique.
-    @ivar state: see above.
-    @ivar terminal: once it was opened.
-    @cvar LAST_OUTPUT: seconds that a guest which has ended has for its last
-        output to pass.
+    @ivar place: what it is of.
+    @ivar terminal: the one there is, or was last; C{None} before the first.
     @cvar LAST_WORDS: seconds that the terminal has to end by itself.
-    @cvar STEADY: seconds after which the end of a socat is taken for an accident,
-        and the next one joins at once.
+    @cvar MOST_DEATHS: of terminals, one after another, until it is given up.
+    @cvar MOST_VIEWERS: that are remembered, whatever a terminal says.
+    @cvar STEADY: seconds after which the end of one is taken for an accident.
     """
 
-    LAST_OUTPUT = 1.0
     LAST_WORDS = 5.0
-    STEADY = 1.0
+    MOST_DEATHS = 5
+    MOST_VIEWERS = 1000
+    STEADY = 60.0
 
     _log = Logger()
 
     def __init__(
         self,
         clock: IReactorTime,
-        hypervisor: IHypervisor,
         workshop: IWorkshop,
         name: str,
         place: Place,
         room: Room,
-        device: int,
+        line: GuestLine,
         told: Callable[[Console, Mapping[str, Any]], None],
     ) -> None:
         """
-        @param device: the open serial device; it is ours from now on.
-        @param told: called with what the terminal tells, and with
-            C{{"event": "closed", "reason": ...}} when all is over.
+        @param line: to the guest; ours from now on.
+        @param told: called with what the terminal tells; with C{{"event": "moved"}} when
+            another one has taken its place; and with C{{"event": "closed", "reason":
+            ...}} when all is over.
         """
         self._clock = clock
-        self._hypervisor = hypervisor
         self._workshop = workshop
         self.name = name
         self.place = place
         self._room = room
-        self._device = device
+        self._line = line
         self._told = told
-        self._socat: Any = None
-        self._joins = 0
-        self._joined_at = 0.0
+        self._stage = OPENING
+        self.terminal: Terminal | None = None
+        self._grants: dict[str, Mapping[str, Any]] = {}
+        self._viewers: dict[str, str] = {}
+        self._line_told: tuple[str, str] | None = None
+        self._proven = False
+        self._deaths = 0
+        self._started_at = 0.0
+        self._replacing: Deferred[None] | None = None
+        self._pause: Deferred[None] | None = None
+        self._waiting: list[Deferred[None]] = []
         self._reason = "broken"
         self._closed: list[Deferred[None]] = []
-        self.state = OPENING
-        self.terminal: Terminal | None = None
+
+    @property
+    def state(self) -> str:
+        """See above."""
+        return self._line.state if self._stage == OPEN else self._stage
+
+    @property
+    def ending(self) -> bool:
+        """Whether it is closing or closed."""
+        return self._stage in (CLOSING, CLOSED)
 
     async def open(self) -> None:
         """
@@ -110,31 +102,78 @@ class Console:
             The console is closed then.
         """
         try:
-            terminal = await self._workshop.start_terminal(
-                self._room, self.place.title, self._terminal_told
-            )
+            await self._start_terminal()
         except BaseException:
-            self._clear()
+            await self._clear()
             raise
-        self.terminal = terminal
-        terminal.child.when_ended().addCallback(self._terminal_ended)
-        if self.state != OPENING:
-            return
-        self.state = JOINING
-        self._write_state()
-        self._join()
+        self._go_on()
+
+    # Orders.
 
     async def order(self, order: str, **words: object) -> Mapping[str, Any]:
         """
-        Give the terminal an order.
+        Give the terminal an order; if it is just dying, the one that takes its place.
 
-        @raise TerminalGone: it has ended, or is just ending.
+        @raise TerminalGone: the console has ended, or is just ending.
         @raise OrderFailed: it can't.
         """
-        if self.terminal is None or self.state in (CLOSING, CLOSED):
+        while True:
+            terminal = await self._ready()
+            try:
+                answer: Mapping[str, Any] = await terminal.orders.give(order, **words)
+            except TerminalGone:
+                await self._wait_for_the_end_of(terminal)
+                continue
+            self._proven = True
+            return answer
+
+    async def grant(self, name: str, **words: object) -> Terminal:
+        """
+        Let somebody in, with this terminal and those after it.
+
+        @return: the terminal that knows it.
+        @raise TerminalGone: and what else L{order} raises.
+        """
+        await self.order("grant", grant=name, **words)
+        if self.terminal is None or self.ending:
             raise TerminalGone()
-        answer: Mapping[str, Any] = await self.terminal.orders.give(order, **words)
-        return answer
+        self._grants[name] = words
+        return self.terminal
+
+    async def revoke(self, name: str) -> None:
+        """
+        Let somebody in no more; he is cut, if he is there.
+
+        @raise TerminalGone: and what else L{order} raises.
+        """
+        self.forget([name])
+        await self.order("revoke", grant=name)
+
+    def forget(self, names: Sequence[str]) -> None:
+        """These grants are over; terminals to come need not know them."""
+        for name in names:
+            self._grants.pop(name, None)
+
+    async def _ready(self) -> Terminal:
+        if self._replacing is not None and not self.ending:
+            ready: Deferred[None] = Deferred()
+            self._waiting.append(ready)
+            await ready
+        if self.terminal is None or self.ending:
+            raise TerminalGone()
+        return self.terminal
+
+    async def _wait_for_the_end_of(self, terminal: Terminal) -> None:
+        """Its connection broke, so it has ended, unless it is mad; that is seen first."""
+        ended = terminal.child.when_ended()
+        ended.addTimeout(self.LAST_WORDS, self._clock)
+        try:
+            await ended
+        except TimeoutError:
+            terminal.child.end()
+            await terminal.child.when_ended()
+
+    # Its end.
 
     def close(self, reason: str, message: str) -> Deferred[None]:
         """
@@ -143,111 +182,25 @@ class Console:
         @return: fires when nothing of it is left.
         """
         done: Deferred[None] = Deferred()
-        if self.state == CLOSED:
+        if self._stage == CLOSED:
             done.callback(None)
             return done
         self._closed.append(done)
-        self._begin_to_close(reason, message, 0.0)
+        if self._stage != CLOSING:
+            self._stage = CLOSING
+            self._reason = reason
+            if self._pause is not None:
+                self._pause.cancel()
+            self._wake()
+            closing = Deferred.fromCoroutine(self._close(reason, message))
+            closing.addErrback(lambda f: self._log.failure("while closing a console", f))
         return done
 
-    def _begin_to_close(self, reason: str, message: str, linger: float) -> None:
-        if self.state != CLOSING:
-            self.state = CLOSING
-            self._reason = reason
-            closing = Deferred.fromCoroutine(self._close(reason, message, linger))
-            closing.addErrback(lambda f: self._log.failure("while closing a console", f))
-
-    # The guest.
-
-    def guest_stopped(self) -> None:
-        """libvirt says that the guest has no process any more."""
-        if self.state in (LIVE, JOINING):
-            message = "The guest was shut off, so its console ended."
-            self._begin_to_close("guest-ended", message, self.LAST_OUTPUT)
-
-    # The children.
-
-    def _terminal_told(self, words: Mapping[str, Any]) -> None:
-        if words.get("event") == "ended":
-            self.close(str(words.get("reason"))[:64], "")
-        self._told(self, words)
-
-    def _terminal_ended(self, how: str) -> None:
-        if self.state == CLOSING:
-            return  # _close() waits for it
-        self._log.info("The ajaxterm of {title} ended: {how}", title=self.place.title, how=how)
-        self.close(self._reason, "")
-
-    def _join(self) -> None:
-        if self.state != JOINING:
-            return
-        try:
-            self._socat = self._workshop.join(self._room, self.place.title, self._device)
-        except OSError as error:
-            self._log.error("{title} can't be joined: {why}", title=self.place.title, why=error)
-            self._joins += 1
-            self._clock.callLater(self._delay(), self._join)
-            return
-        self._joined_at = self._clock.seconds()
-        self.state = LIVE
-        self._write_state()
-        self._socat.when_ended().addCallback(self._socat_ended)
-
-    def _socat_ended(self, how: str) -> None:
-        self._socat = None
-        if self.state != LIVE:
-            return
-        self.state = JOINING
-        joining = Deferred.fromCoroutine(self._join_again(how))
-        joining.addErrback(lambda f: self._log.failure("while joining a console again", f))
-
-    async def _join_again(self, how: str) -> None:
-        """
-        socat's end is never a reason: only libvirt knows whether the guest
-        has one.  The device that we hold open is still the guest's, or dead:
-        then the guest may run, but in another process, on another device.
-        """
-        title = self.place.title
-        if self._clock.seconds() - self._joined_at > self.STEADY:
-            self._joins = 0
-        delay = self._delay()
-        self._joins += 1
-        try:
-            await self._hypervisor.running(self.place.uuid)
-        except (NotRunning, NoSuchDomain):
-            self.guest_stopped()
-            return
-        except HypervisorAway:
-            pass
-        if self.state != JOINING:
-            return
-        if has_hung_up(self._device):
-            self.guest_stopped()
-            return
-        self._log.warn("The socat of {title} ended ({how}); joining again", title=title, how=how)
-        if delay:
-            await deferLater(self._clock, delay)
-        self._join()
-
-    def _delay(self) -> float:
-        """None for the first time; then longer and longer, to 5 s."""
-        return 0.0 if not self._joins else min(5.0, 0.05 * 2.0 ** min(self._joins, 10))
-
-    async def _close(self, reason: str, message: str, linger: float) -> None:
-        """
-        @param linger: seconds that socat has to read the last of the output; it
-            ends by itself then.
-        """
-        terminal, socat = self.terminal, self._socat
-        if socat is not None and linger:
-            reading = socat.when_ended()
-            reading.addTimeout(linger, self._clock)
-            try:
-                await reading
-            except TimeoutError:
-                pass
-        if socat is not None:
-            socat.end()
+    async def _close(self, reason: str, message: str) -> None:
+        self._line.part()
+        if self._replacing is not None:
+            await self._replacing
+        terminal = self.terminal
         if terminal is not None:
             ended = terminal.child.when_ended()
             finishing = terminal.orders.give("finish", reason=reason, message=message)
@@ -259,9 +212,7 @@ class Console:
                 terminal.child.end()
                 await terminal.child.when_ended()
             terminal.orders.leave()
-        if socat is not None:
-            await socat.when_ended()
-        self._clear()
+        await self._clear()
         self._log.info("Console {title} is closed: {reason}", title=self.place.title, reason=reason)
         try:
             self._told(self, {"event": "closed", "reason": reason})
@@ -270,14 +221,148 @@ class Console:
             for done in waiting:
                 done.callback(None)
 
-    def _clear(self) -> None:
-        self.state = CLOSED
-        os.close(self._device)
+    async def _clear(self) -> None:
+        await self._line.end()
+        self._stage = CLOSED
         self._room.clear()
+
+    # The guest.
+
+    def happened(self, what: str) -> None:
+        """Something happened to the guest; a word of L{IHypervisor.watch}'s."""
+        self._line.happened(what)
+
+    @property
+    def line(self) -> GuestLine:
+        """The guest's side of it."""
+        return self._line
+
+    def line_changed(self) -> None:
+        """As of L{computeagent.guestline.Watcher}."""
+        if self._stage != OPEN:
+            return
+        self._write_state()
+        said = ("waiting" if self._line.state == WAITING else "live", self._line.message)
+        if said != (self._line_told or ("live", "")):
+            self._line_told = said
+            self._tell("line", state=said[0], message=said[1])
+            self._told(self, {"event": said[0]})
+
+    def guest_removed(self, message: str) -> None:
+        """As of L{computeagent.guestline.Watcher}."""
+        self.close("guest-ended", f"{message} It does not exist on this host any more.")
+
+    def _tell(self, order: str, **words: object) -> None:
+        """Give an order whose answer changes nothing."""
+        telling = Deferred.fromCoroutine(self.order(order, **words))
+        telling.addErrback(lambda f: f.trap(OrderFailed, TerminalGone, TimeoutError))
+        telling.addErrback(lambda f: self._log.failure("while telling a terminal", f))
+
+    # The terminal.
+
+    async def _start_terminal(self, port: int | None = None) -> None:
+        terminal = await self._workshop.start_terminal(
+            self._room, self.place.title, self._terminal_told, port
+        )
+        self.terminal = terminal
+        self._started_at = self._clock.seconds()
+        terminal.child.when_ended().addCallback(self._terminal_ended)
+
+    def _go_on(self) -> None:
+        """A terminal is there, and knows what it must."""
+        if self._stage == OPENING:
+            self._stage = OPEN
+            self._line_told = None
+            self._write_state()
+            self._line.join(self)
+
+    def _terminal_told(self, words: Mapping[str, Any]) -> None:
+        event, viewer = words.get("event"), str(words.get("viewer"))[:64]
+        if event == "ended":
+            self.close(str(words.get("reason"))[:64], "")
+        elif event == "viewer_came" and len(self._viewers) < self.MOST_VIEWERS:
+            self._viewers[viewer] = str(words.get("user"))
+        elif event == "viewer_left":
+            self._viewers.pop(viewer, None)
+        self._told(self, words)
+
+    def _terminal_ended(self, how: str) -> None:
+        if self.ending:
+            return  # _close() waits for it
+        title = self.place.title
+        self._log.warn("The ajaxterm of {title} ended: {how}", title=title, how=how)
+        if self._clock.seconds() - self._started_at > self.STEADY:
+            self._deaths = 0
+        self._deaths += 1
+        if not self._proven or self._deaths > self.MOST_DEATHS:
+            self.close(self._reason, "")
+        elif self._replacing is None:  # or else the loop there goes on
+            self._stage = OPENING
+            self._line.part()
+            for viewer, user in list(self._viewers.items()):
+                self._terminal_told({"event": "viewer_left", "viewer": viewer, "user": user})
+            self._replacing = Deferred()
+            replacing = Deferred.fromCoroutine(self._replace())
+            replacing.addErrback(lambda f: self._log.failure("while replacing a terminal", f))
+            replacing.addCallback(self._replaced)
+
+    async def _replace(self) -> None:
+        while not self.ending:
+            try:
+                port = None if self.terminal is None else self.terminal.port
+                self._room.vacate()
+                await self._start_terminal(port)
+                if await self._give_grants():
+                    return
+            except Exception as error:
+                why = str(error) or type(error).__name__
+                self._log.error("{title} has no terminal: {why}", title=self.place.title, why=why)
+                self._deaths += 1
+                if self._deaths > self.MOST_DEATHS:
+                    return
+            if not self.ending:
+                await self._rest(2.0 ** (self._deaths - 2))
+
+    async def _give_grants(self) -> bool:
+        """@return: whether the terminal, which is a new one, lives and knows them."""
+        if self.terminal is None or self.ending:
+            return False
+        orders = self.terminal.orders
+        giving = [orders.give("grant", grant=name, **words) for name, words in self._grants.items()]
+        giving.append(orders.give("grants"))
+        results = await DeferredList(giving, consumeErrors=True)
+        return bool(results[-1][0])
+
+    async def _rest(self, delay: float) -> None:
+        self._pause = deferLater(self._clock, delay, lambda: None)
+        try:
+            await self._pause
+        except Exception:
+            pass  # cancelled: it is being closed
+        self._pause = None
+
+    def _replaced(self, _: object) -> None:
+        replacing, self._replacing = self._replacing, None
+        if replacing is not None:
+            replacing.callback(None)
+        if self.ending:
+            return
+        if self._deaths > self.MOST_DEATHS or self.terminal is None:
+            self.close(self._reason, "")
+            return
+        self._told(self, {"event": "moved"})
+        self._go_on()
+        self._wake()
+
+    def _wake(self) -> None:
+        """Whoever has waited for a terminal, or for nothing, goes on."""
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            one.callback(None)
 
     def _write_state(self) -> None:
         children = [
-            child for child in (self.terminal and self.terminal.child, self._socat) if child
+            child for child in (self.terminal and self.terminal.child, self._line.socat) if child
         ]
         try:
             self._room.write_state(

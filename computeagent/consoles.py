@@ -11,10 +11,17 @@ from typing import Any
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
 
-from computeagent.console import CLOSED, CLOSING, Console, Place
+from computeagent.console import Console
 from computeagent.domainxml import SerialDevice, choose, read_domain
 from computeagent.failures import failure_of
-from computeagent.hypervisor import WITH_A_PROCESS, HypervisorAway, IHypervisor
+from computeagent.guestline import Absent, GuestLine, Place
+from computeagent.hypervisor import (
+    WITH_A_PROCESS,
+    HypervisorAway,
+    IHypervisor,
+    NoSuchDomain,
+    NotRunning,
+)
 from computeagent.orders import TerminalGone
 from computeagent.rooms import Rooms, new_name
 from computeagent.workshop import IWorkshop
@@ -94,6 +101,9 @@ class Consoles:
             try:
                 domain = await self._hypervisor.running(uuid)
             except Exception as error:
+                waiting = self._waiting(uuid, wanted)
+                if waiting is not None and isinstance(error, (NotRunning, NoSuchDomain)):
+                    return waiting
                 raise failure_of(error, uuid, self._host) from error
             try:
                 device = choose(read_domain(domain.xml).devices, wanted)
@@ -105,14 +115,14 @@ class Consoles:
             known = self._open.get(key)
             if known is None:
                 break
-            if known.state not in (CLOSING, CLOSED):
+            if not known.ending:
                 return known
             await self.gone(known)  # and believe nothing that was read before
         others = self._opening.get(key)
         if others is not None:
-            waiting: Deferred[Console] = Deferred()
-            others.append(waiting)
-            return await waiting
+            opening: Deferred[Console] = Deferred()
+            others.append(opening)
+            return await opening
         self._opening[key] = []
         try:
             console = await self._make(place, device)
@@ -129,14 +139,24 @@ class Consoles:
         """Wait until nothing of a console is left."""
         await console.close("broken", "")
 
+    def _waiting(self, uuid: str, wanted: str | None) -> Console | None:
+        """
+        @return: one that waits for its guest.  Of a guest that is off there are no
+            live devices, so C{wanted} is an alias, or C{None} for whichever there is.
+        """
+        for console in self:
+            place = console.place
+            if place.uuid == uuid.lower() and wanted in (None, place.device) and not console.ending:
+                return console
+        return None
+
     # The guests.
 
     def changed(self, uuid: str, happened: str) -> None:
         """Something happened to a guest; as of L{IHypervisor.watch}."""
-        if happened == "stopped":
-            for console in self:
-                if console.place.uuid == uuid:
-                    console.guest_stopped()
+        for console in self:
+            if console.place.uuid == uuid:
+                console.happened(happened)
 
     def look_after(self) -> None:
         """
@@ -150,13 +170,15 @@ class Consoles:
         @param consoles: those that were open before libvirt is asked.
         """
         try:
-            found = await self._hypervisor.domains()
+            found = {domain.uuid: domain for domain in await self._hypervisor.domains()}
         except HypervisorAway:
             return
-        alive = {domain.uuid for domain in found if domain.state in WITH_A_PROCESS}
         for console in consoles:
-            if console.place.uuid not in alive:
-                console.guest_stopped()
+            domain = found.get(console.place.uuid)
+            if domain is None:
+                console.line.see(Absent.REMOVED)
+            else:
+                console.line.see(domain if domain.state in WITH_A_PROCESS else Absent.OFF)
 
     # One console.
 
@@ -171,21 +193,22 @@ class Consoles:
         except BaseException:
             os.close(opened)
             raise
-        console = Console(
+        line = GuestLine(
             self._clock,
             self._hypervisor,
             self._workshop,
-            name,
+            self._opener,
             place,
             room,
+            device,
             opened,
-            self._console_told,
         )
+        console = Console(self._clock, self._workshop, name, place, room, line, self._console_told)
         await console.open()
         if self._stopping:
             await console.close(*_LEAVING)
             self._want_to_go_on()
-        if console.state in (CLOSING, CLOSED):
+        if console.ending:
             await self.gone(console)
             raise TerminalGone()
         self._open[(place.uuid, place.device)] = console

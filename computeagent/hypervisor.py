@@ -22,6 +22,17 @@ UNKNOWN = "unknown"
 WITH_A_PROCESS = frozenset((RUNNING, PAUSED, SUSPENDED))
 """States in which a guest has a QEMU, and so its serial devices a host side."""
 
+ENDINGS = {
+    "stopped": "The guest is not running.",
+    "shutdown": "The guest was shut off.",
+    "destroyed": "The guest was switched off.",
+    "crashed": "The guest crashed.",
+    "failed": "The guest's QEMU failed.",
+    "saved": "The guest was saved, and stopped.",
+    "migrated": "The guest was moved to another host.",
+}
+"""How a guest may lose its process, with what people are told."""
+
 
 class HypervisorAway(Exception):
     """libvirt can't be reached now, or does not answer."""
@@ -75,7 +86,7 @@ class IHypervisor(Interface):
         presence: Callable[[], None],
     ) -> None:
         """
-        @param changed: called with a guest's UUID and C{started}, C{stopped},
+        @param changed: called with a guest's UUID and C{started}, one of L{ENDINGS},
             C{rebooted}, C{devices} or C{other}, after it happened.
         @param presence: called when the hypervisor went away or came back; what
             happened in between was not told.

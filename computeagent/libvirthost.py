@@ -54,8 +54,16 @@ _STATES = {
 
 _HAPPENED = {
     libvirt.VIR_DOMAIN_EVENT_STARTED: "started",
-    libvirt.VIR_DOMAIN_EVENT_STOPPED: "stopped",
-    libvirt.VIR_DOMAIN_EVENT_CRASHED: "stopped",
+    libvirt.VIR_DOMAIN_EVENT_CRASHED: "crashed",
+}
+
+_STOPPED = {
+    libvirt.VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN: "shutdown",
+    libvirt.VIR_DOMAIN_EVENT_STOPPED_DESTROYED: "destroyed",
+    libvirt.VIR_DOMAIN_EVENT_STOPPED_CRASHED: "crashed",
+    libvirt.VIR_DOMAIN_EVENT_STOPPED_FAILED: "failed",
+    libvirt.VIR_DOMAIN_EVENT_STOPPED_SAVED: "saved",
+    libvirt.VIR_DOMAIN_EVENT_STOPPED_MIGRATED: "migrated",
 }
 
 
@@ -254,7 +262,11 @@ class LibvirtHost:
         from_thread = self._reactor.callFromThread
 
         def lifecycle(_: Any, domain: Any, event: int, detail: int, opaque: Any) -> None:
-            from_thread(self._happened, domain.UUIDString(), _HAPPENED.get(event, "other"))
+            if event == libvirt.VIR_DOMAIN_EVENT_STOPPED:
+                happened = _STOPPED.get(detail, "stopped")
+            else:
+                happened = _HAPPENED.get(event, "other")
+            from_thread(self._happened, domain.UUIDString(), happened)
 
         def reboot(_: Any, domain: Any, opaque: Any) -> None:
             from_thread(self._happened, domain.UUIDString(), "rebooted")

@@ -52,18 +52,22 @@ class PortRange:
             raise ValueError(f"the port range {text!r} does not lie in 1 to 65535, low to high")
         return cls(first, last)
 
-    def bind(self, address: str) -> socket.socket:
+    def bind(self, address: str, wanted: int | None = None) -> socket.socket:
         """
         Listen on a port of the range, chosen at random.  Binding is the test
         whether a port is free, so nobody can take it in between.
 
         @param address: an IP address of this host; not 0.0.0.0 or C{::}.
+        @param wanted: a port of the range that is tried first.
         @return: a socket that listens and does not block.
         @raise PortsExhausted: all are taken.
         @raise OSError: the address is not ours.
         """
         family = socket.AF_INET6 if ip_address(address).version == 6 else socket.AF_INET
-        for port in random.sample(range(self.first, self.last + 1), self.last - self.first + 1):
+        ports = random.sample(range(self.first, self.last + 1), self.last - self.first + 1)
+        if wanted is not None and self.first <= wanted <= self.last:
+            ports.insert(0, wanted)
+        for port in ports:
             listening = socket.socket(family, socket.SOCK_STREAM)
             try:
                 # Without it a port stays closed for a minute after its console.

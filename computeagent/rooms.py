@@ -115,6 +115,11 @@ class Room:
             raise ValueError("another version")
         return state
 
+    def vacate(self) -> None:
+        """Make room for another terminal where one has died."""
+        for path in (self.tty, self.control):
+            path.unlink(missing_ok=True)
+
     def clear(self) -> None:
         """Take it away with all that is in it."""
         shutil.rmtree(self.path, ignore_errors=True)

@@ -135,7 +135,11 @@ class IWorkshop(Protocol):
     """What a console asks for; in tests something else gives it."""
 
     def start_terminal(
-        self, room: Room, title: str, told: Callable[[Mapping[str, Any]], None]
+        self,
+        room: Room,
+        title: str,
+        told: Callable[[Mapping[str, Any]], None],
+        port: int | None = None,
     ) -> Deferred[Terminal]: ...
 
     def join(self, room: Room, title: str, device: int) -> Any: ...
@@ -177,10 +181,15 @@ class Workshop:
         os.close(self._nothing)
 
     def start_terminal(
-        self, room: Room, title: str, told: Callable[[Mapping[str, Any]], None]
+        self,
+        room: Room,
+        title: str,
+        told: Callable[[Mapping[str, Any]], None],
+        port: int | None = None,
     ) -> Deferred[Terminal]:
         """
         @param told: called with what the terminal tells of itself.
+        @param port: the one to have, if it is free.
         @return: fires when its control socket is joined; the first order it
             obeys shows that it is up.
         @raise PortsExhausted: no port is free.
@@ -189,10 +198,10 @@ class Workshop:
         """
         listening: list[socket.socket] = []
         try:
-            listening.append(self._ports.bind(self._address))
+            listening.append(self._ports.bind(self._address, port))
             listening.append(room.listen(room.tty))
             listening.append(room.listen(room.control))
-            host, port = listening[0].getsockname()[:2]
+            host, bound = listening[0].getsockname()[:2]
             child = Child(self._reactor, f"ajaxterm of {title}")
             self._spawn(child, self._terminal_command(title), listening)
         finally:
@@ -208,7 +217,7 @@ class Workshop:
             return Failure(TerminalGone()) if failure.check(ConnectError) else failure
 
         started: Deferred[Terminal] = joining.addCallbacks(
-            lambda orders: Terminal(str(host), int(port), child, orders), failed
+            lambda orders: Terminal(str(host), int(bound), child, orders), failed
         )
         return started
 

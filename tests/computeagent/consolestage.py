@@ -15,11 +15,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from computeagent.console import CLOSED, Console, Place
+from computeagent.console import CLOSED, Console
+from computeagent.domainxml import SerialDevice
+from computeagent.guestline import GuestLine, Place
 from computeagent.memoryhost import MemoryHost
 from computeagent.rooms import Rooms
 from tests.computeagent.descriptions import UUID, domain_xml
-from tests.computeagent.fakes import FakeWorkshop
+from tests.computeagent.fakes import FakeWorkshop, Opener
 
 
 class ConsoleTestCase(SynchronousTestCase):
@@ -38,16 +40,30 @@ class ConsoleTestCase(SynchronousTestCase):
         self.guest, self.device = os.openpty()
         self.addCleanup(self.close_guest)
         self.told: list[Mapping[str, Any]] = []
-        self.console = Console(
+        place = Place(UUID, "web1", "serial0")
+        self.opener = Opener()
+        self.addCleanup(self.opener.close)
+        self.line = GuestLine(
             self.clock,
             self.hypervisor,
             self.workshop,
-            "0123456789ab",
-            Place(UUID, "web1", "serial0"),
+            self.opener,
+            place,
             self.room,
+            SerialDevice("serial0", "serial", "pty", "/dev/pts/7"),
             self.device,
+        )
+        self.console = Console(
+            self.clock,
+            self.workshop,
+            "0123456789ab",
+            place,
+            self.room,
+            self.line,
             lambda console, words: self.told.append(words),
         )
+        # libvirt's words reach it as they do in an agent.
+        self.hypervisor.watch(lambda uuid, what: self.console.happened(what), lambda: None)
 
     def close_guest(self) -> None:
         """

@@ -5,12 +5,14 @@ A workshop whose children are none, under the contract of the real one
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 
+from computeagent.domainxml import SerialDevice
 from computeagent.orders import OrderFailed, TerminalGone
 from computeagent.rooms import Room
 from computeagent.workshop import Terminal
@@ -113,6 +115,7 @@ class FakeWorkshop:
     @ivar terminals: those that were started, in order.
     @ivar socats: those that were joined.
     @ivar devices: the descriptors that were handed to them.
+    @ivar wanted: the ports that were wished for.
     @ivar starting: what L{start_terminal} raises, or a C{Deferred} it waits for.
     @ivar joining: what L{join} raises.
     """
@@ -123,6 +126,7 @@ class FakeWorkshop:
         self.socats: list[FakeChild] = []
         self.devices: list[int] = []
         self.titles: list[str] = []
+        self.wanted: list[int | None] = []
         self.starting: Exception | Deferred[None] | None = None
         self.joining: Exception | None = None
 
@@ -133,14 +137,21 @@ class FakeWorkshop:
         return [child for child in children if child.runs]
 
     def start_terminal(
-        self, room: Room, title: str, told: Callable[[Mapping[str, Any]], None]
+        self,
+        room: Room,
+        title: str,
+        told: Callable[[Mapping[str, Any]], None],
+        port: int | None = None,
     ) -> Deferred[Terminal]:
+        self.wanted.append(port)
         if isinstance(self.starting, Exception):
             raise self.starting
         orders = FakeTerminal(self._clock, FakeChild(100 + len(self.terminals)), told)
         self.terminals.append(orders)
         self.titles.append(title)
-        terminal = Terminal(HOST, FIRST_PORT + len(self.terminals) - 1, orders.child, orders)
+        if port is None:
+            port = FIRST_PORT + len(self.terminals) - 1
+        terminal = Terminal(HOST, port, orders.child, orders)
         started: Deferred[Terminal] = Deferred()
         if self.starting is None:
             started.callback(terminal)
@@ -154,3 +165,43 @@ class FakeWorkshop:
         self.devices.append(device)
         self.socats.append(FakeChild(200 + len(self.socats)))
         return self.socats[-1]
+
+
+class Opener:
+    """
+    Opens devices: a new pty for each, whose other end stands for the guest's.
+
+    @ivar opened: what was asked for.
+    @ivar descriptors: what was opened; -1 in C{guests} is a guest's end that is gone.
+    @ivar failing: what is raised instead; or a C{Deferred} that is waited for.
+    """
+
+    def __init__(self) -> None:
+        self.opened: list[tuple[SerialDevice, str]] = []
+        self.failing: Exception | Deferred[None] | None = None
+        self.descriptors: list[int] = []
+        self.guests: list[int] = []
+
+    def __call__(self, device: SerialDevice, uuid: str) -> Deferred[int]:
+        self.opened.append((device, uuid))
+        if isinstance(self.failing, Exception):
+            return fail(self.failing)
+        if self.failing is not None:
+            return self.failing.addCallback(lambda _: self._open())
+        return succeed(self._open())
+
+    def _open(self) -> int:
+        guest, device = os.openpty()
+        self.guests.append(guest)
+        self.descriptors.append(device)
+        return device
+
+    def close(self) -> None:
+        for number in range(len(self.guests)):
+            self.hang_up(number)
+
+    def hang_up(self, number: int) -> None:
+        """The guest's QEMU is gone."""
+        if self.guests[number] >= 0:
+            os.close(self.guests[number])
+            self.guests[number] = -1

@@ -13,6 +13,7 @@ from zope.interface.verify import verifyObject
 
 from computeagent.domainxml import read_domain
 from computeagent.hypervisor import (
+    ENDINGS,
     RUNNING,
     SHUTOFF,
     WITH_A_PROCESS,
@@ -166,12 +167,12 @@ class HypervisorContract:
         self.begin(self.uuid)
         await self.until(lambda: "started" in self.happened())
         self.end(self.uuid)
-        await self.until(lambda: "stopped" in self.happened())
+        await self.until(lambda: bool(ENDINGS.keys() & self.happened()))
         self.undefine(self.uuid)
         await self.until(lambda: self.happened()[-1] == "other")
 
         whats = [what for what in self.happened() if what != "other"]
-        assert whats == ["started", "stopped"], self.happened()
+        assert whats[0] == "started" and whats[1] in ENDINGS and len(whats) == 2, self.happened()
 
     async def test_stopped(self) -> None:
         """

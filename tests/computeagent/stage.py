@@ -4,59 +4,24 @@ An agent in memory: its hypervisor, its workshop and the bus are there, but noth
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from computeagent.agent import Agent
-from computeagent.domainxml import SerialDevice
 from computeagent.memoryhost import MemoryHost
 from computeagent.rooms import Rooms
 from consolebus.memory import MemoryBroker, MemoryBus
 from tests.computeagent.descriptions import UUID, domain_xml
-from tests.computeagent.fakes import FakeTerminal, FakeWorkshop
+from tests.computeagent.fakes import FakeTerminal, FakeWorkshop, Opener
 
 TTL = 600.0
-
-
-class Opener:
-    """
-    Opens devices: a new pty for each, whose other end stands for the guest's.
-
-    @ivar opened: what was asked for.
-    @ivar failing: what is raised instead; or a C{Deferred} that is waited for.
-    """
-
-    def __init__(self) -> None:
-        self.opened: list[tuple[SerialDevice, str]] = []
-        self.failing: Exception | Deferred[None] | None = None
-        self.descriptors: list[int] = []
-        self._guests: list[int] = []
-
-    def __call__(self, device: SerialDevice, uuid: str) -> Deferred[int]:
-        self.opened.append((device, uuid))
-        if isinstance(self.failing, Exception):
-            return fail(self.failing)
-        if self.failing is not None:
-            return self.failing.addCallback(lambda _: self._open())
-        return succeed(self._open())
-
-    def _open(self) -> int:
-        guest, device = os.openpty()
-        self._guests.append(guest)
-        self.descriptors.append(device)
-        return device
-
-    def close(self) -> None:
-        for guest in self._guests:
-            os.close(guest)
 
 
 class Heard:

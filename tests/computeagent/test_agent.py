@@ -287,6 +287,7 @@ class FailureTests(AgentTestCase):
         def start_and_die(*words: Any) -> Any:
             starting = start(*words)
             self.terminal.answers["grant"] = TerminalGone()
+            self.clock.callLater(0.1, self.terminal.child.die)
             return starting
 
         self.workshop.start_terminal = start_and_die  # type: ignore[method-assign]

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from twisted.internet.defer import Deferred
 
-from computeagent.console import JOINING, LIVE
-from computeagent.hypervisor import SHUTOFF
+from computeagent.guestline import LIVE, WAITING
+from computeagent.hypervisor import RUNNING, SHUTOFF
 from computeagent.orders import TerminalGone
 from computeagent.ports import PortsExhausted
 from tests.computeagent.consolestage import ConsoleTestCase
@@ -83,109 +83,171 @@ class OpeningTests(ConsoleTestCase):
         self.failureResultOf(Deferred.fromCoroutine(self.console.order("viewers")), TerminalGone)
 
 
-class JoiningTests(ConsoleTestCase):
+class TerminalTests(ConsoleTestCase):
     """
-    A socat that dies is nobody's end.
+    A terminal that dies is followed by another one.
     """
 
     def setUp(self) -> None:
         super().setUp()
         self.opened()
+        granting = self.console.grant("g1", digest="d1", mode="rw", user="ann", lifetime=600.0)
+        self.successResultOf(Deferred.fromCoroutine(granting))
 
-    def test_new_one_joins(self) -> None:
+    def die(self) -> None:
+        self.workshop.terminals[-1].child.die()
+
+    def test_another_takes_its_place(self) -> None:
         """
-        Another one joins the same terminal at once, on the device that was held open.
+        On the same port, under the same grants; the guest, whose device was held open, is
+        joined to it.
         """
-        self.workshop.socats[0].die()
+        self.die()
 
         self.assertEqual(self.console.state, LIVE)
+        first, second = self.workshop.terminals
+        self.assertEqual(second.orders("grant"), first.orders("grant"))
+        self.assertEqual(self.workshop.wanted, [None, 10001])
         self.assertEqual(self.workshop.devices, [self.device, self.device])
-        self.assertEqual(len(self.workshop.terminals), 1)
-        self.assertEqual(self.room.read_state()["processes"][1], [201, 1201])
+        self.assertEqual(self.told, [{"event": "moved"}])
+        self.assertEqual(self.room.read_state()["processes"], [[101, 1101], [201, 1201]])
 
-    def test_dying_again_and_again(self) -> None:
+    def test_grants_that_are_over(self) -> None:
         """
-        One that dies each time does not keep the host busy: the pauses grow, to 5 s.
+        What was revoked, or has expired, is not given again.
         """
-        for _ in range(60):
-            if self.workshop.socats[-1].runs:
-                self.workshop.socats[-1].die()
+        for name in ("g2", "g3"):
+            granting = self.console.grant(name, digest="d", mode="rw", user="bob", lifetime=600.0)
+            self.successResultOf(Deferred.fromCoroutine(granting))
+        self.successResultOf(Deferred.fromCoroutine(self.console.revoke("g2")))
+        self.console.forget(["g3"])
+
+        self.die()
+
+        given = self.workshop.terminals[1].orders("grant")
+        self.assertEqual([words["grant"] for words in given], ["g1"])
+
+    def test_viewers_are_gone_with_it(self) -> None:
+        """
+        Whoever was there is not, until he is there again.
+        """
+        self.workshop.terminals[0].tell("viewer_came", viewer="v1", user="ann")
+        self.workshop.terminals[0].tell("viewer_came", viewer="v2", user="bob")
+        self.workshop.terminals[0].tell("viewer_left", viewer="v2", user="bob")
+        self.told.clear()
+
+        self.die()
+
+        self.assertEqual(
+            self.told,
+            [{"event": "viewer_left", "viewer": "v1", "user": "ann"}, {"event": "moved"}],
+        )
+
+    def test_orders_wait_for_it(self) -> None:
+        """
+        Who asks for something meanwhile is answered by the next one.
+        """
+        self.workshop.starting = starting = Deferred[None]()
+        self.die()
+        asking = Deferred.fromCoroutine(self.console.order("viewers"))
+        self.assertNoResult(asking)
+
+        starting.callback(None)
+
+        self.successResultOf(asking)
+        self.assertEqual(len(self.workshop.terminals[1].orders("viewers")), 1)
+
+    def test_dies_while_it_is_asked(self) -> None:
+        """
+        What it can't answer any more, the next one answers.
+        """
+        self.workshop.terminals[0].answers["viewers"] = answer = Deferred[None]()
+        asking = Deferred.fromCoroutine(self.console.order("viewers"))
+
+        answer.errback(TerminalGone())  # its connection is gone first
+        self.assertNoResult(asking)
+        self.die()
+
+        self.successResultOf(asking)
+
+    def test_again_and_again(self) -> None:
+        """
+        One that dies again and again is given up, with pauses that grow before.
+        """
+        for _ in range(100):
+            if self.workshop.terminals[-1].child.runs:
+                self.die()
             self.clock.advance(1)
 
-        self.assertLess(len(self.workshop.socats), 25)
-        self.assertGreater(len(self.workshop.socats), 10)
+        self.assertEqual(len(self.workshop.terminals), 6)
+        self.assertEqual(self.told[-1], {"event": "closed", "reason": "broken"})
+        self.assert_nothing_left()
 
-    def test_long_life_forgives(self) -> None:
+    def test_steady(self) -> None:
         """
-        After a while that it ran, the next one joins at once again.
+        One that dies once in a while is not.
         """
-        for _ in range(4):
-            self.workshop.socats[-1].die()
-            self.clock.advance(5)
-        count = len(self.workshop.socats)
-        self.clock.advance(11)
-
-        self.workshop.socats[-1].die()
-
-        self.assertEqual(len(self.workshop.socats), count + 1)
-        self.assertEqual(self.console.state, LIVE)
-
-    def test_joining_fails(self) -> None:
-        """
-        Where none can be made for now, it is tried again.
-        """
-        self.workshop.joining = OSError(11, "Resource temporarily unavailable")
-        self.workshop.socats[0].die()
-        self.assertEqual(self.console.state, JOINING)
-
-        self.workshop.joining = None
-        self.clock.advance(1)
+        for _ in range(12):
+            self.die()
+            self.clock.advance(61)
 
         self.assertEqual(self.console.state, LIVE)
 
-    def test_libvirt_is_away(self) -> None:
+    def test_none_can_be_started(self) -> None:
         """
-        Where libvirt can't say whether the guest lives, the device we hold is still its.
+        Where none can be had any more, the console is closed after some tries.
         """
-        self.hypervisor.set_away("libvirt is away")
+        self.workshop.starting = PortsExhausted(1, 2)
 
-        self.workshop.socats[0].die()
+        self.die()
+        self.clock.pump([1.0] * 100)
 
-        self.assertEqual(self.console.state, LIVE)
+        self.assertEqual(self.told[-1], {"event": "closed", "reason": "broken"})
+        self.assert_nothing_left()
 
-    def test_guest_is_gone(self) -> None:
+    def test_closed_meanwhile(self) -> None:
         """
-        Where libvirt says that the guest has ended, so has its console.
+        A console that is closed while another terminal is started leaves nothing.
+        """
+        self.workshop.starting = starting = Deferred[None]()
+        self.die()
+        asking = Deferred.fromCoroutine(self.console.order("viewers"))
+
+        closing = self.console.close("closed", "")
+        self.failureResultOf(asking, TerminalGone)
+        self.assertNoResult(closing)
+        starting.callback(None)
+        self.clock.pump([0.1] * 5)
+
+        self.successResultOf(closing)
+        self.assert_nothing_left()
+
+    def test_closed_in_a_pause(self) -> None:
+        """
+        So does one that is closed between two tries.
+        """
+        self.workshop.starting = PortsExhausted(1, 2)
+        self.die()
+
+        closing = self.console.close("closed", "")
+        self.clock.advance(0)
+
+        self.successResultOf(closing)
+        self.assert_nothing_left()
+
+    def test_guest_is_off(self) -> None:
+        """
+        The next one is told that the guest is off, and joined when it is back.
         """
         self.hypervisor.set_state(UUID, SHUTOFF)
-
         self.workshop.socats[0].die()
-        self.clock.pump([0.1] * 30)
 
-        self.assertEqual(self.told[-1], {"event": "closed", "reason": "guest-ended"})
-        self.assert_nothing_left()
+        self.die()
 
-    def test_guest_was_started_anew(self) -> None:
-        """
-        Where the guest has ended and another run of it has begun, unseen while libvirt was
-        away, the device that was held is dead: nothing is joined to it again and again.
-        """
-        self.close_guest()
-
-        self.workshop.socats[0].die()
-        self.clock.pump([0.1] * 30)
-
-        self.assertEqual(len(self.workshop.socats), 1)
-        self.assertEqual(self.told[-1], {"event": "closed", "reason": "guest-ended"})
-        self.assert_nothing_left()
-
-    def test_guest_is_undefined(self) -> None:
-        """
-        A guest that does not exist any more, too.
-        """
-        self.hypervisor.remove(UUID)
-
-        self.workshop.socats[0].die()
-        self.clock.pump([0.1] * 30)
-
-        self.assert_nothing_left()
+        terminal = self.workshop.terminals[1]
+        self.assertEqual(
+            terminal.orders("line"), [{"state": "waiting", "message": "The guest is not running."}]
+        )
+        self.assertEqual(self.console.state, WAITING)
+        self.hypervisor.set_state(UUID, RUNNING)
+        self.assertEqual(self.console.state, LIVE)

@@ -58,9 +58,9 @@ class ClosingTests(ConsoleTestCase):
         )
         self.assert_nothing_left()
 
-    def test_terminal_dies(self) -> None:
+    def test_terminal_never_worked(self) -> None:
         """
-        A terminal that is killed takes its console with it.
+        A terminal that ends before it has obeyed a single order takes its console with it.
         """
         self.terminal.child.die()
 
@@ -95,45 +95,6 @@ class ClosingTests(ConsoleTestCase):
         self.workshop.socats[0].die()
 
         self.successResultOf(closing)
-        self.assert_nothing_left()
-
-    def test_guest_stops(self) -> None:
-        """
-        When libvirt says that the guest has ended, socat has a second for what the guest
-        said last; then the viewers are told.
-        """
-        self.console.guest_stopped()
-        self.clock.advance(0.9)
-        self.assertEqual(self.terminal.given, [])
-        self.clock.advance(0.2)
-        self.assertEqual(self.terminal.orders("finish")[0]["reason"], "guest-ended")
-        self.clock.advance(0.2)
-
-        self.assert_nothing_left()
-
-    def test_guest_stops_and_socat_ends(self) -> None:
-        """
-        Once socat has read everything there is nothing to wait for.
-        """
-        self.console.guest_stopped()
-        self.workshop.socats[0].die("status 0")
-
-        self.assertEqual(len(self.terminal.orders("finish")), 1)
-        self.assertEqual(len(self.workshop.socats), 1)
-        self.clock.advance(0.2)
-        self.assert_nothing_left()
-
-    def test_guest_stops_and_starts_anew(self) -> None:
-        """
-        A guest that runs again already has another serial line: its console is closing
-        from the moment that it stopped, so nobody is let in to the old one.
-        """
-        self.console.guest_stopped()
-        self.console.guest_stopped()
-
-        self.assertEqual(self.console.state, CLOSING)
-        self.clock.pump([1.0, 0.2])
-        self.assertEqual([words["event"] for words in self.told], ["closed"])
         self.assert_nothing_left()
 
     def test_closing_while_joining(self) -> None:

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 
 from computeagent.consoles import Consoles
 from computeagent.devices import CannotOpen
-from computeagent.hypervisor import SHUTOFF, Domain
+from computeagent.hypervisor import RUNNING, SHUTOFF, Domain
 from computeagent.memoryhost import MemoryHost
 from computeagent.orders import OrderFailed, TerminalGone
 from computeagent.ports import PortsExhausted
@@ -258,22 +258,44 @@ class OpeningTests(AgentTestCase):
 
 class GuestTests(AgentTestCase):
     """
-    Consoles end with their guests.
+    Consoles wait for their guests.
     """
+
+    def states(self) -> dict[str, str]:
+        listed = self.successResultOf(self.ask("list_consoles"))["consoles"]
+        return {one["console"]: one["state"] for one in listed}
 
     def test_guest_stops(self) -> None:
         """
-        When libvirt tells that a guest has stopped its console is closed, and no other.
+        When libvirt tells that a guest has stopped its console waits, and no other.
         """
         self.hypervisor.add(OTHER, "web2", domain_xml(name="web2"))
-        self.got()
-        other = self.got(domain=OTHER)
+        one, other = self.got(), self.got(domain=OTHER)
 
         self.hypervisor.set_state(UUID, SHUTOFF)
         self.pass_time(2)
 
-        listed = self.successResultOf(self.ask("list_consoles"))["consoles"]
-        self.assertEqual([one["console"] for one in listed], [other["console"]])
+        self.assertEqual(self.states(), {one["console"]: "waiting", other["console"]: "live"})
+        self.assertEqual(self.api.of("console_is")[-1]["event"], "waiting")
+        self.hypervisor.set_state(UUID, RUNNING)
+        self.pass_time(0.1)
+        self.assertEqual(self.api.of("console_is")[-1]["event"], "live")
+
+    def test_asked_for_while_it_waits(self) -> None:
+        """
+        Whoever asks for the console of a guest that is off joins the one that waits, and sees
+        how it starts; where there is none, he is told to start the guest first.
+        """
+        one = self.got()
+        self.hypervisor.set_state(UUID, SHUTOFF)
+        self.pass_time(2)
+
+        self.assertEqual(self.got(user="bob")["console"], one["console"])
+        self.assertEqual(self.got(domain=UUID.upper())["console"], one["console"])
+        self.assertEqual(self.got(device="serial0")["console"], one["console"])
+        self.assertIn("is not running (shutoff)", self.refused(Conflict, device="console1"))
+        self.terminal.end("idle")
+        self.pass_time(2)
         self.assertIn("is not running (shutoff)", self.refused(Conflict))
 
     def test_libvirt_comes_back(self) -> None:
@@ -282,8 +304,7 @@ class GuestTests(AgentTestCase):
         one that still runs is left alone.
         """
         self.hypervisor.add(OTHER, "web2", domain_xml(name="web2"))
-        self.got()
-        other = self.got(domain=OTHER)
+        one, other = self.got(), self.got(domain=OTHER)
         self.hypervisor.set_away("libvirt is away")
         self.pass_time(2)
         self.assertEqual(len(self.workshop.running), 4)
@@ -294,8 +315,21 @@ class GuestTests(AgentTestCase):
         self.hypervisor.set_away("")
         self.pass_time(2)
 
-        listed = self.successResultOf(self.ask("list_consoles"))["consoles"]
-        self.assertEqual([one["console"] for one in listed], [other["console"]])
+        self.assertEqual(self.states(), {one["console"]: "waiting", other["console"]: "live"})
+
+    def test_guest_is_gone_when_libvirt_comes_back(self) -> None:
+        """
+        One that was undefined meanwhile ends its console after a while.
+        """
+        self.got()
+        self.hypervisor._watchers, watchers = [], self.hypervisor._watchers
+        self.hypervisor.remove(UUID)
+        self.hypervisor._watchers = watchers
+        self.hypervisor.set_away("")
+        self.pass_time(35)
+
+        self.assertEqual(self.states(), {})
+        self.assertEqual(self.workshop.running, [])
 
     def test_many_consoles_are_one_question(self) -> None:
         """
@@ -315,7 +349,7 @@ class GuestTests(AgentTestCase):
         self.pass_time(2)
 
         self.assertEqual(counting.asked, 0)
-        self.assertEqual(self.workshop.running, [])
+        self.assertEqual(len(self.workshop.running), 10)  # the terminals
 
 
 class StoppingTests(AgentTestCase):

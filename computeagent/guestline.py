@@ -1,0 +1,374 @@
+"""
+The guest's side of a console: its open device, and the socat that joins it to
+the terminal.
+
+                  socat ended
+    joining ──▶ live ──▶ joining        nothing is lost: we hold the device open, so
+       ▲          │                     the kernel keeps what the guest says
+       │          ▼ the guest has no process any more, or the device is gone
+       └─────  waiting                  the device is closed; when the guest is back,
+                                        another one is opened, wherever it is then
+
+Whatever happens (a socat ends, libvirt tells of the guest, libvirt itself comes back),
+the same is done: libvirt is asked how the guest is, the device that we hold is asked
+whether it lives, and the line follows.  So an event that comes late, twice, or
+never does no harm.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from computeagent.devices import has_hung_up
+from computeagent.domainxml import SerialDevice, choose, read_domain
+from computeagent.hypervisor import (
+    ENDINGS,
+    Domain,
+    HypervisorAway,
+    IHypervisor,
+    NoSuchDomain,
+    NotRunning,
+)
+from computeagent.rooms import Room
+from computeagent.workshop import IWorkshop
+
+LIVE = "live"
+JOINING = "joining"
+WAITING = "waiting"
+
+BACK = "The guest is back."
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """
+    What a console is of.
+
+    @ivar uuid: the guest's.
+    @ivar domain: its name.
+    @ivar device: alias of the serial device.
+    """
+
+    uuid: str
+    domain: str
+    device: str
+
+    @property
+    def title(self) -> str:
+        return f"{self.domain} {self.device}"
+
+
+class Absent(Enum):
+    """Why there is no L{Domain} to be had."""
+
+    OFF = "it is defined, and has no process"
+    REMOVED = "it is not defined any more"
+    UNSEEN = "libvirt can't say"
+
+
+class Watcher(Protocol):
+    """Who has a line."""
+
+    def line_changed(self) -> None:
+        """Its C{state}, C{message} or C{socat} is another one."""
+
+    def guest_removed(self, message: str) -> None:
+        """The guest has not been defined for a while: it won't come back."""
+
+
+class GuestLine:
+    """
+    @ivar state: see above.
+    @ivar message: for people: why it waits, or that it waited.
+    @ivar socat: the child, while there is one.
+    @ivar device: as libvirt described what is open, or was open last.
+    @ivar descriptor: of the open device; C{None} while it waits.
+    @cvar LAST_OUTPUT: seconds that a guest which has ended has for its last
+        output to pass.
+    @cvar STEADY: seconds after which the end of a socat is taken for an accident,
+        and the next one joins at once.
+    @cvar REMOVAL: seconds that a guest which was undefined has to be defined
+        again, which is how OpenStack reboots one the hard way.
+    """
+
+    LAST_OUTPUT = 1.0
+    STEADY = 1.0
+    REMOVAL = 30.0
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        hypervisor: IHypervisor,
+        workshop: IWorkshop,
+        opener: Callable[[SerialDevice, str], Deferred[int]],
+        place: Place,
+        room: Room,
+        device: SerialDevice,
+        descriptor: int,
+    ) -> None:
+        """
+        @param descriptor: of the open device; it is ours from now on.
+        """
+        self._clock = clock
+        self._hypervisor = hypervisor
+        self._workshop = workshop
+        self._opener = opener
+        self._place = place
+        self._room = room
+        self.device = device
+        self.descriptor: int | None = descriptor
+        self.socat: Any = None
+        self.state = JOINING
+        self.message = ""
+        self._watcher: Watcher | None = None
+        self._joins = 0
+        self._joined_at = 0.0
+        self._joining: IDelayedCall | None = None
+        self._tries = 0
+        self._trying: IDelayedCall | None = None
+        self._why = ""
+        self._removing: IDelayedCall | None = None
+        self._parting: Deferred[None] | None = None
+        self._looking = False
+        self._again = False
+        self._ended = False
+
+    # What a console asks.
+
+    def join(self, watcher: Watcher) -> None:
+        """There is a terminal to be joined to."""
+        self._watcher = watcher
+        if self.state == WAITING:
+            self._changed()
+        self._join()
+
+    def part(self) -> None:
+        """There is no terminal for now; what the guest says is kept by the kernel."""
+        self._watcher = None
+        if self.socat is not None:
+            self.socat.end()
+
+    def happened(self, what: str) -> None:
+        """Something happened to the guest; a word of L{IHypervisor.watch}'s."""
+        if what in ENDINGS:
+            self._why = ENDINGS[what]
+            if self.state == WAITING and self.message != self._why:
+                self._wait_because(self._why)
+        self.look()
+
+    def look(self) -> None:
+        """Ask libvirt how the guest is, and follow."""
+        self._see(None)
+
+    def see(self, found: Domain | Absent) -> None:
+        """Libvirt was asked how the guest is, and this is the answer: follow."""
+        self._see(found)
+
+    async def end(self) -> None:
+        """Give back everything; fires when socat is reaped."""
+        self._ended = True
+        for call in (self._joining, self._trying, self._removing):
+            _cancel(call)
+        socat = self.socat
+        if socat is not None:
+            socat.end()
+            await socat.when_ended()
+        if self._parting is not None:
+            await self._parting
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+            self.descriptor = None
+
+    # Joining.
+
+    def _join(self) -> None:
+        if self._watcher is None or self._ended or self.descriptor is None:
+            return
+        if self.state != JOINING or self.socat is not None:
+            return
+        title = self._place.title
+        try:
+            self.socat = self._workshop.join(self._room, title, self.descriptor)
+        except OSError as error:
+            self._log.error("{title} can't be joined: {why}", title=title, why=error)
+            self._joins += 1
+            self._join_later()
+            return
+        self._joined_at = self._clock.seconds()
+        self.state = LIVE
+        self._changed()
+        self.socat.when_ended().addCallback(self._socat_ended, self.socat)
+
+    def _join_later(self) -> None:
+        delay = 0.0 if not self._joins else min(5.0, 0.05 * 2.0 ** min(self._joins, 10))
+        _cancel(self._joining)
+        if delay:
+            self._joining = self._clock.callLater(delay, self._join)
+        else:
+            self._join()
+
+    def _socat_ended(self, how: str, socat: Any) -> None:
+        if self.socat is not socat:
+            return
+        self.socat = None
+        if self._ended or self.state != LIVE:
+            return
+        self.state = JOINING
+        if self._clock.seconds() - self._joined_at > self.STEADY:
+            self._joins = 0
+        if self._watcher is not None:
+            # Its end is never a reason: only libvirt knows whether the guest has one.
+            self._log.info("The socat of {title} ended: {how}", title=self._place.title, how=how)
+            self.look()
+
+    # Looking, and following.
+
+    def _see(self, found: Domain | Absent | None) -> None:
+        if self._ended:
+            return
+        if self._looking:
+            self._again = True
+            return
+        self._looking = True
+        looking = Deferred.fromCoroutine(self._look(found))
+        looking.addErrback(lambda f: self._log.failure("while looking after a guest", f))
+
+    async def _look(self, found: Domain | Absent | None) -> None:
+        try:
+            while True:
+                self._again = False
+                await self._follow(await self._ask() if found is None else found)
+                if not self._again or self._ended:
+                    return
+                found = None
+        finally:
+            self._looking = False
+
+    async def _ask(self) -> Domain | Absent:
+        try:
+            found: Domain = await self._hypervisor.running(self._place.uuid)
+        except NotRunning:
+            return Absent.OFF
+        except NoSuchDomain:
+            return Absent.REMOVED
+        except HypervisorAway:
+            return Absent.UNSEEN
+        return found
+
+    async def _follow(self, found: Domain | Absent) -> None:
+        if self._ended:
+            return
+        gone = found in (Absent.OFF, Absent.REMOVED)
+        if self.state != WAITING and (gone or has_hung_up(self._held)):
+            self._begin_to_wait()
+        if self.state == WAITING:
+            if isinstance(found, Domain):
+                await self._come_back(found)
+            elif found is Absent.REMOVED:
+                self._expect_no_more()
+            elif found is Absent.OFF:
+                _cancel(self._removing)
+        elif self.state == JOINING and self.socat is None and self._watcher is not None:
+            self._join_later()
+            self._joins += 1
+
+    @property
+    def _held(self) -> int:
+        assert self.descriptor is not None  # or else it would wait
+        return self.descriptor
+
+    # Waiting, and coming back.
+
+    def _begin_to_wait(self) -> None:
+        descriptor, self.descriptor = self._held, None
+        self.state = WAITING
+        self.message = self._why or ENDINGS["stopped"]
+        self._tries = 0
+        self._log.info("{title} waits: {why}", title=self._place.title, why=self.message)
+        _cancel(self._joining)
+        self._parting = Deferred.fromCoroutine(self._let_go(self.socat, descriptor))
+        self._parting.addErrback(lambda f: self._log.failure("while closing a device", f))
+
+    async def _let_go(self, socat: Any, descriptor: int) -> None:
+        """
+        socat reads the last of the output, and ends by itself then.
+        """
+        if socat is not None:
+            reading = socat.when_ended()
+            reading.addTimeout(self.LAST_OUTPUT, self._clock)
+            try:
+                await reading
+            except TimeoutError:
+                socat.end()
+                await socat.when_ended()
+        os.close(descriptor)
+        if self.state == WAITING:
+            self._changed()
+
+    def _wait_because(self, message: str) -> None:
+        self.message = message
+        if self.socat is None:
+            self._changed()
+
+    async def _come_back(self, domain: Domain) -> None:
+        """
+        The guest has a process; but its device is another one now, and not
+        what it was: everything is read and verified anew.
+        """
+        try:
+            device = choose(read_domain(domain.xml).devices, self._place.device)
+            descriptor = await self._opener(device, self._place.uuid)
+        except Exception as error:
+            if not self._tries:
+                self._log.warn("{title} still waits: {why}", title=self._place.title, why=error)
+            self._try_later()
+            return
+        if self._ended:
+            os.close(descriptor)
+            return
+        self.device, self.descriptor = device, descriptor
+        self.state = JOINING
+        _cancel(self._trying)
+        _cancel(self._removing)
+        if self._parting is not None:
+            await self._parting
+        self._why, self.message = "", BACK
+        self._joins = 0
+        self._join()
+
+    def _try_later(self) -> None:
+        """It may just not be ready yet; or it will never be, and libvirt tells nothing then."""
+        self._tries += 1
+        if not self._ended:
+            _cancel(self._trying)
+            delay = min(30.0, 0.1 * 2.0 ** min(self._tries, 10))
+            self._trying = self._clock.callLater(delay, self.look)
+
+    def _expect_no_more(self) -> None:
+        if self._removing is None or not self._removing.active():
+            self._removing = self._clock.callLater(self.REMOVAL, self._removed)
+
+    def _removed(self) -> None:
+        if self._watcher is None:
+            self._expect_no_more()
+        elif self.state == WAITING:
+            self._watcher.guest_removed(self.message)
+
+    def _changed(self) -> None:
+        if self._watcher is not None:
+            self._watcher.line_changed()
+
+
+def _cancel(call: IDelayedCall | None) -> None:
+    if call is not None and call.active():
+        call.cancel()
