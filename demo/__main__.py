@@ -94,6 +94,8 @@ class Demo:
                 *("--listen", f"tcp:{port}:interface=127.0.0.1"),
                 *("--auth", "none"),
                 *("--connect", self._libvirt.uri),
+                # Its own, for there may be another demo, or an agent of this host's.
+                *("--run", str(self._keeper.directory / "run")),
                 *("--idle-timeout", str(DAY)),
                 *("--token-ttl", str(DAY)),
             ]
