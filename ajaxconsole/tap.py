@@ -10,7 +10,6 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from twisted.application import strports
 from twisted.application.service import MultiService
 
 from ajaxconsole.front import Front
@@ -21,7 +20,7 @@ from consolebus.memory import MemoryBroker, MemoryBus
 from consoleproxy.cookies import BadKey
 from consoleproxy.tap import ProxyOptions, make_proxy
 from groundwork.monotonic import MonotonicClock
-from groundwork.site import BoundedSite
+from groundwork.site import BoundedSite, listening
 
 
 class Options(AgentOptions, ProxyOptions, ApiOptions):
@@ -57,7 +56,7 @@ def make_all(reactor: Any, options: Options) -> MultiService:
 
     @raise Unfit: this host lacks something; the sentence says what.
     @raise BadKey: the cookie key can't be had.
-    @raise ValueError: an endpoint is none.
+    @raise ValueError: something that was given can't be used; a sentence.
     """
     clock = MonotonicClock(reactor)
     broker = MemoryBroker(clock)
@@ -67,7 +66,7 @@ def make_all(reactor: Any, options: Options) -> MultiService:
     site = BoundedSite(Front(api_resource, proxy_resource), reactor)
     together = MultiService()
     # The last to listen is the first to stop: nobody asks for what is ending.
-    for service in (agent, proxy, api, strports.service(options["listen"], site)):
+    for service in (agent, proxy, api, listening(options["listen"], site)):
         service.setServiceParent(together)
     return together
 

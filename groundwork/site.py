@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.application import strports
+from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
@@ -73,6 +75,8 @@ class BoundedSite(Site):
     where it is decided.
     """
 
+    noisy = False
+
     def __init__(self, root: IResource, clock: IReactorTime, timeout: float = 60.0) -> None:
         """
         @param timeout: seconds a connection may be silent while we wait for a
@@ -83,3 +87,19 @@ class BoundedSite(Site):
 
     def log(self, request: Any) -> None:
         pass
+
+
+def listening(endpoint: str, site: Site) -> Service:
+    """
+    A service that serves C{site}.
+
+    @param endpoint: as C{strports} takes it.
+    @raise ValueError: it is none, or what it names can't be used; a sentence.
+    """
+    try:
+        service: Service = strports.service(endpoint, site)
+    except Exception as error:
+        # From the parsers of endpoints comes anything: OSError for a key that is not there,
+        # OpenSSL's for one that is none, TypeError for a word that means nothing.
+        raise ValueError(f"--listen {endpoint}: {error}") from None
+    return service

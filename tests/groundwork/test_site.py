@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
-from groundwork.site import TOO_LARGE, BoundedRequest, BoundedSite
+from groundwork.site import TOO_LARGE, BoundedRequest, BoundedSite, listening
 from tests.memorysocket import Collector, MemoryReactor
 
 
@@ -117,3 +117,24 @@ class SiteTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
         self.assertIn(b" 500 ", self.client.heard)
         self.assertNotIn(b"canary", self.client.heard)
+
+
+class ListeningTests(SynchronousTestCase):
+    def test_endpoints_that_cant_be_used(self) -> None:
+        """
+        A kind, a number, a word or a file that is none: a sentence that repeats what was given.
+        """
+        site = BoundedSite(Upload(), MemoryReactor())
+        junk = self.mktemp()
+        with open(junk, "w") as file:
+            file.write("no certificate")
+        for endpoint in (
+            "smoke:1",
+            "tcp:many",
+            "tcp:8080:colour=blue",
+            "ssl:8443:privateKey=/nonexistent/key.pem:certKey=/nonexistent/cert.pem",
+            f"ssl:8443:privateKey={junk}:certKey={junk}",
+        ):
+            with self.assertRaises(ValueError) as caught:
+                listening(endpoint, site)
+            self.assertTrue(str(caught.exception).startswith(f"--listen {endpoint}: "), endpoint)
