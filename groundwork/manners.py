@@ -23,6 +23,8 @@ _HOST = re.compile(
     r"(?::(?P<port>[0-9]{1,5}))?"
 )
 
+_ORIGIN = re.compile(rf"[a-z][a-z0-9+.-]*://{_HOST.pattern}")
+
 STRICT_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; "
@@ -72,7 +74,16 @@ class HostRule:
     def __init__(self, allowed: Iterable[str] = ()) -> None:
         """
         @param allowed: further names, without ports.
+        @raise ValueError: one of them can't be a host's name.
         """
+        allowed = tuple(allowed)
+        for name in allowed:
+            match = _HOST.fullmatch(name)
+            if not _is_address(name) and (match is None or match["port"]):
+                raise ValueError(
+                    "a host is allowed by its name alone, such as console.example.org, "
+                    f"not {name!r}"
+                )
         here = socket.gethostname()
         names = {"localhost", here, here.partition(".")[0], *allowed}
         self._names = frozenset(name.lower() for name in names if name)
@@ -110,8 +121,15 @@ class OriginRule:
     def __init__(self, allowed: Iterable[str] = ()) -> None:
         """
         @param allowed: further origins, such as C{https://horizon.example.org}.
+        @raise ValueError: one of them can't be an origin.
         """
         self._allowed = frozenset(origin.lower().rstrip("/") for origin in allowed)
+        for origin in self._allowed:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    "an origin is allowed as a browser tells it, such as "
+                    f"https://horizon.example.org, not {origin!r}"
+                )
 
     def is_welcome(self, headers: Headers) -> bool:
         try:

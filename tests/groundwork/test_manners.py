@@ -34,6 +34,14 @@ class OnlyTests(SynchronousTestCase):
 
 
 class HostRuleTests(SynchronousTestCase):
+    def test_what_is_no_name_is_not_allowed(self) -> None:
+        """
+        It would never be met, and its administrator would not know why.
+        """
+        for name in ("https://a.example", "a.example:443", "a.example/", "*", ""):
+            self.assertRaises(ValueError, HostRule, [name])
+        HostRule(["a.example", "::1", "[::1]", "10.0.0.1", "h1"])
+
     def test_ours(self) -> None:
         """
         Any address, localhost, this machine and what is configured, with or without a port.
@@ -122,6 +130,14 @@ class OriginRuleTests(SynchronousTestCase):
         ]:
             asked = headers(Origin=origin, Host="console.example")
             self.assertEqual(rule.is_welcome(asked), welcome, origin)
+
+    def test_what_is_no_origin_is_not_allowed(self) -> None:
+        """
+        It would never be met, and its administrator would not know why.
+        """
+        for origin in ("horizon.example.org", "https://", "https://a.example/path", "*", ""):
+            self.assertRaises(ValueError, OriginRule, [origin])
+        OriginRule(["http://10.0.0.1:8080", "chrome-extension://abcdefgh"])
 
     def test_foreign_pages(self) -> None:
         """
