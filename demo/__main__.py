@@ -11,6 +11,8 @@ part of it died, nothing of it is left: everything runs under a L{demo.keeper}.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -20,10 +22,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from demo.guest import PASSWORD, USER, Guest, GuestFailed, build
+from demo.guest import CACHE, PASSWORD, USER, Guest, GuestFailed, build
 from demo.keeper import Keeper, KeeperFailed, alive
 from demo.libvirtd import LibvirtFailed, PrivateLibvirt
 
@@ -62,8 +65,9 @@ class Demo:
         guest = Guest(self._libvirt, NAME)
         guest.define()
         say("Starting the console")
-        self._start_console()
-        self._wait_for(guest, "SHUTOFF")
+        with _alone():
+            self._start_console()
+            self._wait_for(guest, "SHUTOFF")
         say("Starting the guest")
         guest.start()
         self._wait_for(guest, "ACTIVE")
@@ -183,6 +187,19 @@ def _interrupted(_signal: int, _frame: object) -> NoReturn:
     for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """
+    One demo at a time looks for a free port, and until it has it.
+    """
+    lock = os.open(CACHE, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _free_port() -> int:
