@@ -43,7 +43,7 @@ def build_page() -> None:
     npm = shutil.which("npm")
     if npm is None:
         raise SetupError(
-            "ajaxterm's page has to be built first, and npm is not here: install Node.js 20 or"
+            "ajaxterm's page has to be built first, and npm is not here: install Node.js 18 or"
             " newer with npm, or install from a wheel or an sdist, which have the page built."
         )
     for command in ([npm, "ci"], [npm, "run", "build"]):
