@@ -147,12 +147,16 @@ class Options(usage.Options):
             raise usage.UsageError("say what to run: ajaxterm -- COMMAND")
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run, until the terminal ends."""
+def main(argv: Sequence[str] | None = None, page: Page | None = None) -> None:
+    """
+    Run, until the terminal ends.
+
+    @param page: if it is loaded already.
+    """
     options = Options()
     try:
         options.parseOptions(sys.argv[1:] if argv is None else list(argv))
-        page = Page.load()
+        page = page or Page.load()
     except usage.UsageError as error:
         complaint = str(error).removeprefix("Parameter type enforcement failed: ")
         sys.exit(f"ajaxterm: {complaint}\nTry 'ajaxterm --help'.")

@@ -81,6 +81,14 @@ def log_level(text: str) -> str:
         raise ValueError(f"there is no level {text}") from None
 
 
+def way_of_spawning(text: str) -> str:
+    """Coerce C{--spawn}."""
+    if text not in ("fork", "direct"):
+        raise ValueError(f"there is no way {text}")
+    return text
+
+
+way_of_spawning.coerceDoc = "fork or direct"  # type: ignore[attr-defined]
 log_level.coerceDoc = "debug, info, warn, error or critical"  # type: ignore[attr-defined]
 port_range.coerceDoc = "FIRST-LAST"  # type: ignore[attr-defined]
 seconds.coerceDoc = "seconds"  # type: ignore[attr-defined]
@@ -102,6 +110,14 @@ class AgentOptions(SettingsOptions):
         ["token-ttl", None, 600.0, "Seconds a URL lives unused.", seconds],
         ["child-user", None, None, "Who socat and ajaxterm run as (nobody, if the agent is root)."],
         ["run", None, None, "Runtime directory (/run/ajaxconsole/HOST)."],
+        [
+            "spawn",
+            None,
+            "fork",
+            "fork: terminals are forked from one that is loaded already; "
+            "direct: each is an interpreter of its own.",
+            way_of_spawning,
+        ],
         ["terminal-log-level", None, "info", "Of what the terminals log.", log_level],
     ]
 
@@ -155,6 +171,7 @@ class AgentService(Service):
 
     def startService(self) -> None:
         super().startService()
+        self._workshop.open()
         self._agent.start()
         self._bus.start().addErrback(lambda f: self._log.failure("while starting the bus", f))
 
@@ -165,7 +182,7 @@ class AgentService(Service):
     async def _stop(self) -> None:
         await self._agent.stop()
         await self._bus.stop()
-        self._workshop.close()
+        await self._workshop.close()
 
 
 def make_agent(reactor: Any, options: AgentOptions, bus: IConsoleBus) -> AgentService:
@@ -181,6 +198,7 @@ def make_agent(reactor: Any, options: AgentOptions, bus: IConsoleBus) -> AgentSe
         options["idle-timeout"],
         options["child-user"],
         options["terminal-log-level"],
+        options["spawn"] == "fork",
     )
     rooms = Rooms(Path(options["run"]))
     try:

@@ -22,16 +22,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, TimeoutError, succeed
 from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
-from twisted.internet.error import ConnectError, ProcessExitedAlready
-from twisted.internet.protocol import ProcessProtocol
+from twisted.internet.error import ConnectError
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
+from computeagent.children import Child, Process
+from computeagent.foundry import Foundry, FoundryGone
 from computeagent.orders import Orders, TerminalGone
 from computeagent.ports import PortRange
-from computeagent.rooms import Room, start_time
+from computeagent.rooms import Room
 
 SOCAT_BLOCK = 65536
 """Bytes that socat moves at a time.  A pty hands out 4 KiB a read at most, a
@@ -42,78 +42,6 @@ ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
 class Unfit(Exception):
     """This host lacks something that the agent needs; the sentence says what."""
-
-
-class Child(ProcessProtocol):
-    """
-    A child process: what it says on stderr goes to our log, and its end is
-    told once it is reaped.
-
-    @ivar pid: of the process.
-    @ivar started: its start time; see L{computeagent.rooms.start_time}.
-    @ivar ended: fires with a few words on how it ended.
-    @cvar KILL_AFTER: seconds from C{TERM} to C{KILL}.
-    @cvar LONGEST: characters of a line of its stderr that are logged.
-    """
-
-    KILL_AFTER = 3.0
-    LONGEST = 1000
-
-    _log = Logger()
-    transport: Any
-
-    def __init__(self, reactor: Any, name: str) -> None:
-        self._reactor = reactor
-        self._name = name
-        self._killing: Any = None
-        self._said = b""
-        self.pid = 0
-        self.started = 0
-        self._over = False
-        self._waiting: list[Deferred[str]] = []
-        self._how = ""
-
-    def connectionMade(self) -> None:
-        self.pid = self.transport.pid
-        self.started = start_time(self.pid) or 0
-
-    def errReceived(self, data: bytes) -> None:
-        *lines, rest = (self._said + data).split(b"\n")
-        self._said = rest[: self.LONGEST]
-        for line in lines:
-            text = line[: self.LONGEST].decode("utf-8", "backslashreplace")
-            self._log.info("{child}: {text}", child=self._name, text=text)
-
-    def processEnded(self, reason: Failure) -> None:
-        self._over = True
-        value: Any = reason.value
-        self._how = f"signal {value.signal}" if value.signal else f"status {value.exitCode}"
-        if self._killing is not None and self._killing.active():
-            self._killing.cancel()
-        waiting, self._waiting = self._waiting, []
-        for one in waiting:
-            one.callback(self._how)
-
-    def when_ended(self) -> Deferred[str]:
-        """Fires when the process has ended and is reaped."""
-        done: Deferred[str] = Deferred()
-        if self._over:
-            done.callback(self._how)
-        else:
-            self._waiting.append(done)
-        return done
-
-    def end(self) -> None:
-        """Ask it to end; and if it does not, make it."""
-        if not self._over and self._killing is None:
-            self._signal("TERM")
-            self._killing = self._reactor.callLater(self.KILL_AFTER, self._signal, "KILL")
-
-    def _signal(self, name: str) -> None:
-        try:
-            self.transport.signalProcess(name)
-        except ProcessExitedAlready:
-            pass
 
 
 @dataclass(slots=True)
@@ -160,10 +88,13 @@ class Workshop:
         idle_timeout: float,
         child_user: str = "",
         log_level: str = "info",
+        forks: bool = True,
     ) -> None:
         """
         @param address: where ajaxterms listen; one that the proxies reach.
         @param child_user: who the children run as; empty for our own user.
+        @param forks: whether ajaxterms are forked by a foundry; if not, or if it
+            fails, each is an interpreter of its own.
         @raise Unfit: no socat, or no such user, or no right to become him.
         """
         self._reactor = reactor
@@ -175,10 +106,24 @@ class Workshop:
         self._socat = _find_program("socat")
         self._setsid = _find_program("setsid")
         self._nothing = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        self._foundry: Foundry | None = None
+        if forks:
+            user = "" if self._uid is None else f"{self._uid}:{self._gid}"
+            self._foundry = Foundry(reactor, self._spawn, user)
 
-    def close(self) -> None:
-        """Give back what the workshop holds."""
+    def open(self) -> None:
+        """Get ready, so that the first console need not wait for it."""
+        if self._foundry is not None:
+            self._foundry.warm_up()
+
+    def close(self) -> Deferred[object]:
+        """
+        Give back what the workshop holds.
+
+        @return: fires when that is done.
+        """
         os.close(self._nothing)
+        return succeed(None) if self._foundry is None else self._foundry.close()
 
     def start_terminal(
         self,
@@ -196,30 +141,59 @@ class Workshop:
         @raise TerminalGone: it ended at once.
         @raise OSError: no process, no descriptor, no such address.
         """
+        return Deferred.fromCoroutine(self._start_terminal(room, title, told, port))
+
+    async def _start_terminal(
+        self,
+        room: Room,
+        title: str,
+        told: Callable[[Mapping[str, Any]], None],
+        port: int | None,
+    ) -> Terminal:
         listening: list[socket.socket] = []
         try:
             listening.append(self._ports.bind(self._address, port))
             listening.append(room.listen(room.tty))
             listening.append(room.listen(room.control))
             host, bound = listening[0].getsockname()[:2]
-            child = Child(self._reactor, f"ajaxterm of {title}")
-            self._spawn(child, self._terminal_command(title), listening)
+            child = await self._ajaxterm(title, [one.fileno() for one in listening])
         finally:
             for one in listening:
                 one.close()
-        joining = connectProtocol(
-            UNIXClientEndpoint(self._reactor, str(room.control), timeout=5),
-            Orders(self._reactor, told),
-        )
-
-        def failed(failure: Failure) -> Failure:
+        try:
+            orders = await connectProtocol(
+                UNIXClientEndpoint(self._reactor, str(room.control), timeout=5),
+                Orders(self._reactor, told),
+            )
+        except ConnectError:
             child.end()
-            return Failure(TerminalGone()) if failure.check(ConnectError) else failure
+            raise TerminalGone() from None
+        except BaseException:
+            child.end()
+            raise
+        return Terminal(str(host), int(bound), child, orders)
 
-        started: Deferred[Terminal] = joining.addCallbacks(
-            lambda orders: Terminal(str(host), int(bound), child, orders), failed
-        )
-        return started
+    async def _ajaxterm(self, title: str, handed: Sequence[int]) -> Process:
+        arguments = ["--http-fd", "3", "--tty-fd", "4", "--control-fd", "5"]
+        arguments += ["--title", title, "--idle-timeout", str(self._idle_timeout)]
+        arguments += ["--log-level", self._log_level]
+        name = f"ajaxterm of {title}"
+        if self._foundry is not None:
+            try:
+                return await self._foundry.fork(arguments, handed, name)
+            except (FoundryGone, TimeoutError) as problem:
+                self._log.warn(
+                    "The foundry makes no {child}, so it is spawned: {why!r}",
+                    child=name,
+                    why=problem,
+                )
+        child = Child(self._reactor, name)
+        if self._uid is not None:
+            # It becomes that user by itself once it has read its own files,
+            # which may lie where that user can't read (a clone under /root).
+            arguments += ["--user", f"{self._uid}:{self._gid}"]
+        self._spawn(child, [sys.executable, "-m", "ajaxterm", *arguments], handed)
+        return child
 
     def join(self, room: Room, title: str, device: int) -> Child:
         """
@@ -249,17 +223,6 @@ class Workshop:
             as_user = {} if self._uid is None else {"uid": self._uid, "gid": self._gid}
             self._spawn(child, command, [device, joint], **as_user)
         return child
-
-    def _terminal_command(self, title: str) -> list[str]:
-        command = [sys.executable, "-m", "ajaxterm"]
-        command += ["--http-fd", "3", "--tty-fd", "4", "--control-fd", "5"]
-        command += ["--title", title, "--idle-timeout", str(self._idle_timeout)]
-        command += ["--log-level", self._log_level]
-        if self._uid is not None:
-            # It becomes that user by itself once it has read its own files,
-            # which may lie where that user can't read (a clone under /root).
-            command += ["--user", f"{self._uid}:{self._gid}"]
-        return command
 
     def _spawn(
         self,

@@ -12,6 +12,7 @@ from typing import Any
 from unittest import SkipTest
 
 from twisted.application.service import IServiceMaker
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.testing import MemoryReactorClock
 from twisted.plugin import getPlugins
 from twisted.python import usage
@@ -127,10 +128,15 @@ class Closing(FakeWorkshop):
     Notes that it was closed.
     """
 
+    opened = False
     closed = False
 
-    def close(self) -> None:
+    def open(self) -> None:
+        self.opened = True
+
+    def close(self) -> Deferred[object]:
         self.closed = True
+        return succeed(None)
 
 
 class ServiceTests(AgentTestCase):
@@ -156,7 +162,7 @@ class ServiceTests(AgentTestCase):
 
         self.successResultOf(stopping)
         self.assertEqual(self.workshop.running, [])
-        self.assertTrue(workshop.closed)
+        self.assertTrue(workshop.opened and workshop.closed)
         self.assertEqual(self.proxy.of("revoke_grant"), [{"grant": grant}])
         self.assertEqual(self.api.of("console_is")[-1]["reason"], "leaving")
         self.caller.stop()

@@ -21,10 +21,11 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from computeagent import workshop
+from computeagent.children import Child
 from computeagent.orders import TerminalGone
 from computeagent.ports import PortRange, PortsExhausted
 from computeagent.rooms import Room, Rooms
-from computeagent.workshop import Child, Unfit, Workshop
+from computeagent.workshop import Unfit, Workshop
 from tests.computeagent.fakereactor import FakeProcess, Inode, ProcessReactor
 from tests.computeagent.test_ports import free_ports
 
@@ -44,7 +45,9 @@ class WorkshopTestCase(SynchronousTestCase):
         self.room = rooms.make("0123456789ab")
 
     def make(self, child_user: str) -> Workshop:
-        made = Workshop(self.reactor, "127.0.0.1", self.ports, 300.0, child_user, log_level="debug")
+        made = Workshop(
+            self.reactor, "127.0.0.1", self.ports, 300.0, child_user, log_level="debug", forks=False
+        )
         self.addCleanup(made.close)
         return made
 
@@ -112,7 +115,7 @@ class TerminalTests(WorkshopTestCase):
         """
         Without a port nothing is started, and nothing stays open.
         """
-        self.workshop = Workshop(self.reactor, "127.0.0.1", PortRange(1, 1), 300.0)
+        self.workshop = Workshop(self.reactor, "127.0.0.1", PortRange(1, 1), 300.0, forks=False)
         self.addCleanup(self.workshop.close)
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
@@ -121,7 +124,7 @@ class TerminalTests(WorkshopTestCase):
             self.workshop._ports = PortRange(port, port)
             before = len(os.listdir("/proc/self/fd"))
 
-            self.assertRaises(PortsExhausted, self.start)
+            self.failureResultOf(self.start(), PortsExhausted)
 
             self.assertEqual(len(os.listdir("/proc/self/fd")), before)
         self.assertEqual(self.reactor.processes, [])
@@ -133,7 +136,7 @@ class TerminalTests(WorkshopTestCase):
         before = len(os.listdir("/proc/self/fd"))
         self.reactor.refusing = OSError(11, "Resource temporarily unavailable")
 
-        self.assertRaises(OSError, self.start)
+        self.failureResultOf(self.start(), OSError)
 
         self.assertEqual(len(os.listdir("/proc/self/fd")), before)
 
@@ -320,7 +323,9 @@ class FitnessTests(SynchronousTestCase):
     """
 
     def make(self, child_user: str) -> Workshop:
-        made = Workshop(ProcessReactor(), "127.0.0.1", PortRange(1, 2), 300.0, child_user)
+        made = Workshop(
+            ProcessReactor(), "127.0.0.1", PortRange(1, 2), 300.0, child_user, forks=False
+        )
         self.addCleanup(made.close)
         return made
 

@@ -23,17 +23,19 @@ from tests.computeagent.workshopcontract import WorkshopContract
 @skipIf(shutil.which("socat") is None, "socat is not installed")
 class WorkshopTests(WorkshopContract, TestCase):
     """
-    Real children keep the contract.
+    Real children keep the contract, forked by a foundry.
     """
 
     timeout = 30.0
+    forks = True
 
     def setUp(self) -> None:
         from twisted.internet import reactor
 
         user = "nobody" if os.geteuid() == 0 else ""
         self.reactor: Any = reactor
-        self.workshop = Workshop(reactor, "127.0.0.1", free_ports(5), 300.0, user)
+        self.workshop = Workshop(reactor, "127.0.0.1", free_ports(5), 300.0, user, forks=self.forks)
+        self.workshop.open()
         self.addCleanup(self.workshop.close)
 
     def wait(self, deferred: Any) -> Any:  # type: ignore[override]
@@ -97,3 +99,11 @@ class WorkshopTests(WorkshopContract, TestCase):
         finally:
             socat.end()
             await socat.when_ended()
+
+
+class SpawningWorkshopTests(WorkshopTests):
+    """
+    So do those that are interpreters of their own.
+    """
+
+    forks = False

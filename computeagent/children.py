@@ -1,0 +1,194 @@
+"""
+Children of the agent: what they say goes to our log, and their end is told
+once it is known.
+
+There are two kinds: those that the agent spawned itself, under
+C{twisted.internet.process}, and those that a L{computeagent.foundry} forked for
+it, which are watched by pidfd.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.internet.protocol import ProcessProtocol, Protocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from computeagent.rooms import start_time
+
+
+class Process:
+    """
+    What both kinds have in common.
+
+    @ivar pid: of the process.
+    @ivar started: its start time; see L{computeagent.rooms.start_time}.
+    @cvar KILL_AFTER: seconds from C{TERM} to C{KILL}.
+    @cvar LONGEST: characters of a line of its stderr that are logged.
+    """
+
+    KILL_AFTER = 3.0
+    LONGEST = 1000
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, name: str) -> None:
+        self._reactor = reactor
+        self._name = name
+        self._killing: Any = None
+        self._said = b""
+        self.pid = 0
+        self.started = 0
+        self._how: str | None = None
+        self._waiting: list[Deferred[str]] = []
+
+    def when_ended(self) -> Deferred[str]:
+        """
+        @return: fires when the process has ended, with a few words on how.
+        """
+        done: Deferred[str] = Deferred()
+        if self._how is not None:
+            done.callback(self._how)
+        else:
+            self._waiting.append(done)
+        return done
+
+    def end(self) -> None:
+        """
+        Ask it to end; and if it does not, make it.
+        """
+        if self._how is None and self._killing is None:
+            self.signal(signal.SIGTERM)
+            self._killing = self._reactor.callLater(self.KILL_AFTER, self.signal, signal.SIGKILL)
+
+    def signal(self, number: signal.Signals) -> None:
+        """
+        Send it a signal; none if it has ended.
+        """
+        raise NotImplementedError
+
+    def errReceived(self, data: bytes) -> None:
+        *lines, rest = (self._said + data).split(b"\n")
+        self._said = rest[: self.LONGEST]
+        for line in lines:
+            text = line[: self.LONGEST].decode("utf-8", "backslashreplace")
+            self._log.info("{child}: {text}", child=self._name, text=text)
+
+    def _ended(self, how: str) -> None:
+        if self._how is not None:
+            return
+        self._how = how
+        if self._killing is not None and self._killing.active():
+            self._killing.cancel()
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            one.callback(how)
+
+
+class Child(Process, ProcessProtocol):
+    """
+    A child that the agent spawned.
+    """
+
+    transport: Any
+
+    def connectionMade(self) -> None:
+        self.pid = self.transport.pid
+        self.started = start_time(self.pid) or 0
+
+    def processEnded(self, reason: Failure) -> None:
+        value: Any = reason.value
+        self._ended(f"signal {value.signal}" if value.signal else f"status {value.exitCode}")
+
+    def signal(self, number: signal.Signals) -> None:
+        try:
+            self.transport.signalProcess(number.name.removeprefix("SIG"))
+        except ProcessExitedAlready:
+            pass
+
+
+class Sayings(Protocol):
+    """
+    The stderr of a forked child.
+    """
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    def dataReceived(self, data: bytes) -> None:
+        self._process.errReceived(data)
+
+
+@implementer(IReadDescriptor)
+class Forked(Process):
+    """
+    A child that a foundry forked.  It belongs to the foundry, which reaps it
+    and tells how it ended; should the foundry be gone, the pidfd still tells
+    I{that} it ended.
+    """
+
+    def __init__(self, reactor: Any, name: str) -> None:
+        super().__init__(reactor, name)
+        self._pidfd = -1
+        self._is_orphan = False
+
+    def born(self, pid: int, pidfd: int) -> None:
+        """
+        @param pidfd: ours from now on.
+        """
+        self.pid, self._pidfd = pid, pidfd
+        self.started = start_time(pid) or 0
+        self._reactor.addReader(self)
+
+    def reaped(self, how: str) -> None:
+        """
+        Its foundry says how it ended.
+        """
+        self._let_go()
+        self._ended(how)
+
+    def orphaned(self) -> None:
+        """
+        Its foundry is gone.
+        """
+        self._is_orphan = True
+        if self._pidfd >= 0 and self._how is None:
+            self._reactor.addReader(self)
+
+    def signal(self, number: signal.Signals) -> None:
+        if self._pidfd >= 0:
+            try:
+                signal.pidfd_send_signal(self._pidfd, number)
+            except ProcessLookupError:
+                pass
+
+    # What the reactor asks of a descriptor.
+
+    def fileno(self) -> int:
+        return self._pidfd
+
+    def logPrefix(self) -> str:
+        return self._name
+
+    def doRead(self) -> None:
+        # It has ended.  The foundry will say how, unless there is none.
+        self._reactor.removeReader(self)
+        if self._is_orphan:
+            self._let_go()
+            self._ended("unknown, since the foundry ended before it")
+
+    def connectionLost(self, reason: Failure) -> None:
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._pidfd >= 0:
+            self._reactor.removeReader(self)
+            os.close(self._pidfd)
+            self._pidfd = -1

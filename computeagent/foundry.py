@@ -1,0 +1,202 @@
+"""
+The agent's side of the foundry (L{ajaxterm.foundry}): ajaxterms without the
+time and memory that an interpreter of its own costs each.
+
+The foundry is a child of the agent like any other.  When it dies its ajaxterms
+go on; the next one that is wanted brings another foundry.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, TimeoutError, succeed
+from twisted.internet.interfaces import IFileDescriptorReceiver
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.protocols.basic import LineOnlyReceiver
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from computeagent.children import Child, Forked, Sayings
+
+
+class FoundryGone(Exception):
+    """
+    The foundry ended, or did not do it.
+    """
+
+
+@implementer(IFileDescriptorReceiver)
+class _Talk(LineOnlyReceiver):
+    """
+    The connection to one foundry.
+
+    @cvar PATIENCE: seconds for an answer; the first waits for everything to be loaded.
+    """
+
+    PATIENCE = 10.0
+    delimiter = b"\n"
+    transport: Any
+
+    def __init__(self, reactor: Any, lost: Callable[[], None]) -> None:
+        self._reactor = reactor
+        self._lost = lost
+        self._pidfds: list[int] = []
+        self._asked: list[tuple[Forked, Deferred[Forked]]] = []
+        self._living: dict[int, Forked] = {}
+        self._over = False
+
+    def fork(self, argv: Sequence[str], handed: Sequence[int], name: str) -> Deferred[Forked]:
+        answer: Deferred[Forked] = Deferred()
+        answer.addTimeout(self.PATIENCE, self._reactor)
+        if self._over:
+            answer.errback(FoundryGone())
+            return answer
+        forked = Forked(self._reactor, name)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with ours, theirs:
+            for one in (ours, theirs):
+                one.setblocking(False)
+            self._reactor.adoptStreamConnection(
+                ours.fileno(), socket.AF_UNIX, _factory_of(Sayings(forked))
+            )
+            # They are sent in the reactor's own time, so as copies, which
+            # Twisted does not close either.
+            copies = [os.dup(each) for each in (*handed, theirs.fileno())]
+        for copy in copies:
+            self.transport.sendFileDescriptor(copy)
+        self.sendLine(json.dumps({"argv": argv}).encode("ascii"))
+        answer.addBoth(_after_closing, copies)
+        self._asked.append((forked, answer))
+        return answer
+
+    def fileDescriptorReceived(self, descriptor: int) -> None:
+        os.set_inheritable(descriptor, False)
+        self._pidfds.append(descriptor)
+
+    def lineReceived(self, line: bytes) -> None:
+        said = json.loads(line)
+        if "ended" in said:
+            forked = self._living.pop(said["ended"], None)
+            if forked is not None:
+                forked.reaped(str(said["how"]))
+            return
+        forked, answer = self._asked.pop(0)
+        if "pid" in said and self._pidfds:
+            forked.born(int(said["pid"]), self._pidfds.pop(0))
+            self._living[forked.pid] = forked
+            if answer.called:
+                forked.end()  # it comes too late
+            answer.callback(forked)
+        else:
+            answer.errback(FoundryGone(str(said.get("failed"))))
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._over = True
+        living, self._living = self._living, {}
+        for forked in living.values():
+            forked.orphaned()
+        asked, self._asked = self._asked, []
+        for _forked, answer in asked:
+            answer.errback(FoundryGone())
+        for pidfd in self._pidfds:
+            os.close(pidfd)
+        self._lost()
+
+
+class Foundry:
+    """
+    Starts a foundry when one is wanted, and the next when that has ended.
+
+    @cvar LEAVING: seconds that it may take to end.
+    """
+
+    LEAVING = 3.0
+
+    _log = Logger()
+
+    def __init__(
+        self, reactor: Any, spawn: Callable[[Child, Sequence[str], Sequence[int]], None], user: str
+    ) -> None:
+        """
+        @param spawn: starts a child: what tells of its end, its command, what it
+            gets as descriptors from 3.
+        @param user: C{UID:GID} for it to become; empty for none.
+        """
+        self._reactor = reactor
+        self._spawn = spawn
+        self._user = user
+        self._talk: _Talk | None = None
+        self._child: Child | None = None
+
+    def warm_up(self) -> None:
+        """
+        Have one ready before the first console is wanted.
+        """
+        if self._talk is None:
+            self._start()
+
+    def fork(self, argv: Sequence[str], handed: Sequence[int], name: str) -> Deferred[Forked]:
+        """
+        Have an ajaxterm forked.
+
+        @param argv: its arguments.
+        @param handed: what it gets as descriptors from 3; they stay the caller's.
+        @param name: of the child in our log.
+        @raise FoundryGone: there is none, or it can't.
+        @raise OSError: no descriptor, no process.
+        """
+        self.warm_up()
+        assert self._talk is not None
+        return self._talk.fork(argv, handed, name)
+
+    def close(self) -> Deferred[object]:
+        """
+        Need it no more.
+
+        @return: fires when it has ended, or after L{LEAVING}: it stays until its
+            last child has ended.
+        """
+        if self._talk is not None:
+            self._talk.transport.loseConnection()
+        if self._child is None:
+            return succeed(None)
+        ended: Deferred[Any] = self._child.when_ended()
+        ended.addTimeout(self.LEAVING, self._reactor)
+        return ended.addErrback(lambda failure: failure.trap(TimeoutError))
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with ours, theirs:
+            ours.setblocking(False)
+            child = Child(self._reactor, "foundry")
+            command = [sys.executable, "-m", "ajaxterm.foundry"]
+            if self._user:
+                command.append(self._user)
+            self._spawn(child, command, [theirs.fileno()])
+            talk = _Talk(self._reactor, self._ended)
+            self._reactor.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, _factory_of(talk))
+        self._talk, self._child = talk, child
+
+    def _ended(self) -> None:
+        self._talk = None
+        self._log.warn("The foundry is gone; its terminals go on")
+
+
+def _factory_of(protocol: Protocol) -> Factory:
+    factory = Factory()
+    factory.noisy = False
+    factory.buildProtocol = lambda addr: protocol  # type: ignore[method-assign]
+    return factory
+
+
+def _after_closing(result: Any, descriptors: Sequence[int]) -> Any:
+    for descriptor in descriptors:
+        os.close(descriptor)
+    return result
