@@ -12,15 +12,27 @@ with a number that the answer bears:
   -> {"id": 4, "do": "output", "most": 4096}        done: {"output": "<base64>", "offset": 7}
       the last bytes, or with "before": N those before that offset; at most 32 KiB
   -> {"id": 5, "do": "line", "state": "waiting", "message": ".."}
+      C{waiting}: the guest is down. What is typed is refused, with the message, until the
+      line is C{live}, or a socat joins; what the guest has not taken yet is dropped
   -> {"id": 6, "do": "finish", "reason": "closed", "message": ".."}
   -> {"id": 7, "do": "grants"}                      done: {"grants": ["g..", ..]}
       those that are neither revoked nor expired
-  <- {"id": 8, "failed": "a sentence"}              for whatever can't be done
+  -> {"id": 8, "do": "notice", "name": "silent", "message": ".."}
+      lasts until the same name comes with no message; 16 at a time
+  -> {"id": 9, "do": "prefill", "output": "<base64>"}     done: {"end": 7}
+      what the guest said before; in several parts, before anything else comes from it
+  -> {"id": 10, "do": "mark", "text": ".."}
+      a line in the output, for people
+  -> {"id": 11, "do": "abilities", "abilities": ["break", "sysrq"]}
+      what may be wished, see below
+  <- {"id": 12, "failed": "a sentence"}              for whatever can't be done
 
 and, unasked:
 
   <- {"event": "viewer_came", "viewer": "v1", "user": "ann"}
   <- {"event": "viewer_left", "viewer": "v1", "user": "ann"}
+  <- {"event": "wish", "what": "break", "viewer": "v1", "user": "ann"}
+  <- {"event": "wish", "what": "sysrq", "key": "b", "viewer": "v1", "user": "ann"}
   <- {"event": "ended", "reason": "idle"}
 
 Secrets come here as digests only.  Any number of agents may be connected,
@@ -31,7 +43,7 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from typing import Any, TypeGuard
 
@@ -47,6 +59,7 @@ from ajaxterm.viewer import End, Event
 
 LONGEST = 1 << 16
 MOST_OUTPUT = 32 * 1024
+ABILITIES = {"break", "sysrq"}
 
 
 class _Refused(Exception):
@@ -102,6 +115,10 @@ class Control(Factory):
             "output": self._output,
             "line": self._line,
             "finish": self._finish,
+            "notice": self._notice,
+            "prefill": self._prefill,
+            "mark": self._mark,
+            "abilities": self._abilities,
         }
 
     def buildProtocol(self, addr: IAddress | None) -> _Conversation:
@@ -176,7 +193,34 @@ class Control(Factory):
         state = asked.get("state")
         if state not in ("live", "waiting"):
             raise _Refused("a line is live or waiting")
-        self._session.line_is(state, _text(asked, "message"))
+        self._session.line_is(state, _text(asked, "message"), down=state == "waiting")
+        return {}
+
+    def _notice(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        self._session.additions.notice(_text(asked, "name"), _text(asked, "message"))
+        return {}
+
+    def _prefill(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        output = asked.get("output")
+        if not isinstance(output, str):
+            raise _Refused("output is bytes in base64")
+        try:
+            prefilled = self._session.additions.prefill(b64decode(output, validate=True))
+        except ValueError:
+            raise _Refused("output is bytes in base64") from None
+        if not prefilled:
+            raise _Refused("the guest has said something already")
+        return {"end": self._session.scrollback.end}
+
+    def _mark(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        self._session.additions.mark(_text(asked, "text"))
+        return {}
+
+    def _abilities(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        abilities = asked.get("abilities")
+        if not isinstance(abilities, list) or not set(map(str, abilities)) <= ABILITIES:
+            raise _Refused("abilities are a list of break and sysrq")
+        self._session.additions.able(abilities)
         return {}
 
     def _finish(self, asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,9 +8,10 @@ never changes its order.
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
-from twisted.internet.interfaces import IAddress, IPushProducer
+from twisted.internet.interfaces import IAddress, IPullProducer
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -20,18 +21,30 @@ from ajaxterm.session import Session
 from groundwork.promptly import write_promptly
 
 
-@implementer(IPushProducer)
+@implementer(IPullProducer)
 class _Reader(Protocol):
-    """One connection from a socat; it is also the producer that is told when the line is full."""
+    """
+    One connection from a socat.  It is also the producer that is asked for
+    more when all input has been taken.
+
+    @ivar busy: whether some has not.
+    """
 
     transport: Any
 
     def __init__(self, line: SocketLine) -> None:
         self._line = line
+        self.busy = False
 
     def connectionMade(self) -> None:
-        self.transport.registerProducer(self, True)
+        self.transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SocketLine.ROOM)
+        self.transport.registerProducer(self, False)
         self._line.joined(self)
+
+    def write(self, keys: bytes) -> None:
+        if not write_promptly(self.transport, keys):
+            self.busy = True
+            self._line.session.hold_input(True)
 
     def dataReceived(self, data: bytes) -> None:
         self._line.session.output(data)
@@ -39,11 +52,9 @@ class _Reader(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._line.parted(self)
 
-    def pauseProducing(self) -> None:
-        self._line.session.hold_input(True)
-
     def resumeProducing(self) -> None:
-        self._line.session.hold_input(False)
+        self.busy = False
+        self._line.taken(self)
 
     def stopProducing(self) -> None:
         pass
@@ -54,14 +65,14 @@ class SocketLine(Factory):
     The line of a guest, for L{Session}; and the factory of the tty socket.
 
     @ivar session: set by the composer, before the socket is listened on.
-    @cvar HOLD_AT: bytes of input, kept while no socat is there, at which the
-        viewers are held.  Not at the first: who is held can't even tell that
-        it is alive.
-    @cvar MOST_HELD: bytes of input that are kept at the most.
+    @cvar MOST_KEPT: bytes of input, kept while no socat is there, at which the
+        session is asked to wait.
+    @cvar ROOM: bytes of room for input that the kernel is asked for, since what
+        is there can't be called back when somebody stops a paste.
     """
 
-    HOLD_AT = 1 << 16
-    MOST_HELD = 1 << 21
+    MOST_KEPT = 1 << 16
+    ROOM = 1 << 13
     resizable = False
     noisy = False
     session: Session
@@ -71,8 +82,8 @@ class SocketLine(Factory):
     def __init__(self) -> None:
         self._reader: _Reader | None = None
         self._next: list[_Reader] = []
-        self._held: list[bytes] = []
-        self._held_length = 0
+        self._kept: list[bytes] = []
+        self._kept_length = 0
 
     def buildProtocol(self, addr: IAddress | None) -> _Reader:
         return _Reader(self)
@@ -81,14 +92,17 @@ class SocketLine(Factory):
 
     def write(self, keys: bytes) -> None:
         if self._reader is not None:
-            write_promptly(self._reader.transport, keys)
-        elif self._held_length + len(keys) <= self.MOST_HELD:
-            self._held.append(keys)
-            self._held_length += len(keys)
-            if self._held_length >= self.HOLD_AT:
-                self.session.hold_input(True)
-        else:
-            self._log.warn("{length} bytes of input were dropped: no line", length=len(keys))
+            self._reader.write(keys)
+            return
+        self._kept.append(keys)
+        self._kept_length += len(keys)
+        if self._kept_length >= self.MOST_KEPT:
+            self.session.hold_input(True)
+
+    def forget(self) -> None:
+        self._kept, self._kept_length = [], 0
+        if self._reader is None:
+            self.session.hold_input(False)
 
     def resize(self, rows: int, columns: int) -> None:
         raise NotImplementedError("a serial line has no size")
@@ -103,11 +117,16 @@ class SocketLine(Factory):
         self._reader = reader
         self._log.info("The line is joined")
         self.session.line_is("live")
-        held, self._held, self._held_length = self._held, [], 0
-        # In this order: it may be too much for the transport at once.
-        self.session.hold_input(False)
-        if held:
-            reader.transport.write(b"".join(held))
+        kept, self._kept, self._kept_length = self._kept, [], 0
+        for keys in kept:
+            reader.write(keys)
+        if not reader.busy:
+            self.session.hold_input(False)
+
+    def taken(self, reader: _Reader) -> None:
+        """All that was written to C{reader} has left."""
+        if reader is self._reader:
+            self.session.hold_input(False)
 
     def parted(self, reader: _Reader) -> None:
         if reader in self._next:

@@ -27,6 +27,7 @@ from twisted.python import usage
 
 from ajaxterm.command import CommandLine
 from ajaxterm.grants import Grant, digest_of
+from ajaxterm.idleness import Limits
 from ajaxterm.serve import Terminal, Terms, release, serve_guest
 from ajaxterm.viewer import End
 from ajaxterm.web import NoPage, OwnDoor, Page, ProxyDoor
@@ -88,9 +89,13 @@ def _socket_row(name: str, words: str) -> list[Any]:
 _PORT = _checked(
     "port", "a number from 0 to 65535", lambda text: int(_between(int(text), 0, 65535))
 )
-_IDLE_TIMEOUT = _checked(
-    "idle-timeout", "a number of seconds", lambda text: _between(float(text), 0, FOREVER)
-)
+
+
+def _seconds_row(name: str, words: str) -> list[Any]:
+    parse = _checked(name, "a number of seconds", lambda text: _between(float(text), 0, FOREVER))
+    return [name, None, 0, f"Seconds {words}; 0 for never.", parse]
+
+
 _SCROLLBACK = _checked(
     "scrollback", "a number from 4096", lambda text: int(_between(int(text), 4096, FOREVER))
 )
@@ -112,13 +117,9 @@ class Options(usage.Options):
         ["interface", "i", "127.0.0.1", "Address to listen on."],
         ["port", "p", 0, "Port to listen on; 0 for any.", _PORT],
         ["title", "t", "", "What the page calls this terminal."],
-        [
-            "idle-timeout",
-            None,
-            0,
-            "Seconds without a viewer until it ends; 0 for never.",
-            _IDLE_TIMEOUT,
-        ],
+        _seconds_row("idle-timeout", "without a viewer until it ends"),
+        _seconds_row("input-timeout", "without a key typed until it ends"),
+        _seconds_row("watch-timeout", "with nobody there who can type until it ends"),
         ["scrollback", None, 1 << 20, "Bytes of output kept.", _SCROLLBACK],
         ["user", None, None, "UID:GID to become, once everything is loaded.", _USER],
         ["log-level", None, "info", "debug, info, warn, error or critical.", _LOG_LEVEL],
@@ -243,7 +244,8 @@ def _serve_command(reactor: Any, options: Options, page: Page, environ: Mapping[
 
 def _terms(options: Options) -> Terms:
     title = options["title"] or " ".join(options.command)
-    return Terms(title[:200], options["idle-timeout"], options["scrollback"])
+    timeouts = (options[f"{name}-timeout"] for name in ("idle", "input", "watch"))
+    return Terms(title[:200], Limits(*timeouts), options["scrollback"])
 
 
 def _log_to_stderr(level: str) -> None:

@@ -17,6 +17,7 @@ from twisted.internet.task import deferLater
 from ajaxterm.control import Control
 from ajaxterm.grants import Grants
 from ajaxterm.handed import HandedPort
+from ajaxterm.idleness import Limits
 from ajaxterm.line import SocketLine
 from ajaxterm.scrollback import Scrollback
 from ajaxterm.session import Line, Session
@@ -43,12 +44,12 @@ class Terms:
     What a terminal is told when it starts.
 
     @ivar title: what it is a console of.
-    @ivar idle_timeout: seconds without viewers until it ends; 0 for never.
+    @ivar limits: how long it lives unused.
     @ivar scrollback: bytes kept.
     """
 
     title: str
-    idle_timeout: float
+    limits: Limits
     scrollback: int
 
 
@@ -67,7 +68,7 @@ class Terminal:
         page: Page,
         door: Callable[[Grants], Door],
         stop: Callable[[], None],
-        notice: Callable[[dict[str, Any]], None] = lambda _: None,
+        report: Callable[[dict[str, Any]], None] = lambda _: None,
     ) -> None:
         """
         @param stop: ends the process, after the session has ended and its
@@ -75,7 +76,7 @@ class Terminal:
         """
         self._reactor = reactor
         self._stop = stop
-        self._notice = notice
+        self._report = report
         self._ports: list[Any] = []
         self._leaving = False
         self._stopping: IDelayedCall | None = None
@@ -87,9 +88,9 @@ class Terminal:
             self.grants,
             Scrollback(terms.scrollback),
             terms.title,
-            terms.idle_timeout,
+            terms.limits,
             self._ended,
-            notice,
+            report,
         )
         resource = TerminalResource(clock, self.session, door(self.grants), page, release())
         self.site = BoundedSite(resource, reactor)
@@ -107,7 +108,7 @@ class Terminal:
     def _ended(self, end: End) -> None:
         for port in self._ports:
             port.stopListening()
-        self._notice({"event": "ended", "reason": end.reason})
+        self._report({"event": "ended", "reason": end.reason})
         if not self._leaving:
             self._stopping = self._reactor.callLater(LAST_WORDS, self._stop)
 
@@ -139,11 +140,11 @@ def serve_guest(
     line = SocketLine()
     told: list[Control] = []
 
-    def notice(event: dict[str, Any]) -> None:
+    def report(event: dict[str, Any]) -> None:
         for one in told:
             one.tell(event)
 
-    terminal = Terminal(reactor, terms, line, page, door, stop, notice)
+    terminal = Terminal(reactor, terms, line, page, door, stop, report)
     line.session = terminal.session
     told.append(Control(terminal.session, terminal.grants))
     terminal.adopt(http, terminal.site)

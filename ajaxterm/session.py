@@ -10,25 +10,29 @@ than the scrollback is long is told how many bytes it missed.
     output(bytes)  ------>  append; wake who waits  ----->  output_ready()
                             take(seat, most)        <-----  ...when it can write
     write(keys)    <------  typed(seat, keys)       <-----
-    held/released  ------>                          ----->  hold_input(bool)
+    held/released  ------>  L{Keys} waits           ----->  hold_input(bool), counted(..)
 
 A I{seat} outlives the connection of its viewer, so that one who comes back with
-its resume key goes on where it was, in both directions.
+its resume key goes on where it was, in both directions.  Whose keys count is L{Keyboard}'s
+to say, when a session ends unused L{Idleness}'s.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable
-from hmac import compare_digest
+from collections.abc import Callable, Iterable
 from secrets import token_urlsafe
 from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from ajaxterm.additions import Additions
 from ajaxterm.grants import Grant, Grants
+from ajaxterm.idleness import Idleness, Limits
+from ajaxterm.keyboard import Keyboard
+from ajaxterm.keys import Keys
 from ajaxterm.scrollback import Scrollback
+from ajaxterm.seats import Seats
 from ajaxterm.viewer import FULL, REPLACED, REVOKED, End, Event, Seat, Taken, Unwelcome, Viewer
 
 
@@ -40,13 +44,20 @@ class Line(Protocol):
     def write(self, keys: bytes) -> None:
         """Send input; L{Session.hold_input} says when it is too much."""
 
+    def forget(self) -> None:
+        """What was written and could not be sent is not to be sent any more."""
+
     def resize(self, rows: int, columns: int) -> None:
         """Set the terminal's size."""
 
 
 class Session:
     """
+    @ivar id: public; tells this session from an earlier one at the same place.
     @ivar state: of the line: C{live}, or C{waiting} with a C{message} for people.
+    @ivar down: whether it waits for its guest, so that nothing can be typed.
+    @ivar report: tells the agent something.
+    @ivar recording: whether what is seen here is written down.
     @cvar MOST_VIEWERS: connected at a time.
     @cvar MOST_ABSENT: seats kept for viewers that may come back.
     @cvar PATIENCE: seconds that viewers have for the last output.
@@ -65,36 +76,40 @@ class Session:
         grants: Grants,
         scrollback: Scrollback,
         title: str = "",
-        idle_timeout: float = 300.0,
+        limits: Limits = Limits(),  # noqa: B008
         ended: Callable[[End], None] = lambda _: None,
-        notice: Callable[[Event], None] = lambda _: None,
+        report: Callable[[Event], None] = lambda _: None,
     ) -> None:
         """
-        @param idle_timeout: seconds without a viewer until the session ends
-            itself; 0 for never.
         @param ended: called once, when the session has ended.
-        @param notice: told of viewers who come and leave.
+        @param report: tells the agent: who comes and leaves, and what is wished of it.
         """
         self._clock = clock
-        self._line = line
+        self.line = line
         self._grants = grants
         self.scrollback = scrollback
         self.title = title
-        self._idle_timeout = idle_timeout
         self._ended = ended
-        self._notice = notice
-        self._present: dict[str, Seat] = {}
-        self._absent: OrderedDict[str, Seat] = OrderedDict()
-        self._named = 0
-        self._held = False
-        self._idle_since = clock.seconds()
-        self._idle_check: IDelayedCall | None = None
+        self.report = report
+        self.id = token_urlsafe(9)
+        self._seats = Seats(self.MOST_ABSENT)
+        self._present = self._seats.present
         self._last: End | None = None
         self._patience: IDelayedCall | None = None
         self.end: End | None = None
         self.state = "live"
         self.message = ""
-        self._sleep_until_idle()
+        self.down = False
+        self.recording = False
+        self.keys = Keys(clock, line.write, self._stuck)
+        self.keyboard = Keyboard(clock, self._passed)
+        self.idleness = Idleness(clock, limits, self.finish, self.tell_all)
+        self.additions = Additions(
+            scrollback,
+            self.output,
+            self.tell_all,
+            ["size", "end_session"] if line.resizable else ["end_session"],
+        )
 
     # The line's side.
 
@@ -109,20 +124,33 @@ class Session:
 
     def hold_input(self, held: bool) -> None:
         """The line can take no more input for now, or can again."""
-        self._held = held
-        for seat in list(self._present.values()):
-            if self._held != held:
-                return  # what one had kept has filled the line; all know already
-            if seat.viewer is not None:
-                seat.viewer.hold_input(held)
+        self.keys.hold(held)
 
-    def line_is(self, state: str, message: str = "") -> None:
-        """The line is C{live} or C{waiting} now."""
+    def line_is(self, state: str, message: str = "", down: bool = False) -> None:
+        """
+        The line is C{live} or C{waiting} now.
+
+        @param down: the guest itself is, so that nothing may be typed, nor kept
+            for whatever boots there next.
+        """
+        if self.down and state == "waiting" and not down:
+            return  # who said that the guest is down knows better why
+        was_down, self.down = self.down, down
         if (state, message) != (self.state, self.message):
             self.state, self.message = state, message
-            self._tell_all({"event": "line", "state": state, "message": message})
+            offset = self.scrollback.end
+            self.tell_all({"event": "line", "state": state, "message": message, "offset": offset})
+        if down:
+            self.drop(self.keys.waiting())
+            self.line.forget()
+        if down != was_down:
+            self._look_who_is_there()
 
     # The viewers' side.
+
+    def seat_of(self, resume: str | None, grant: Grant) -> Seat | None:
+        """@return: the seat that C{resume} is the key of, present or absent."""
+        return self._seats.find(resume, grant)
 
     def attach(
         self,
@@ -130,11 +158,13 @@ class Session:
         grant: Grant,
         resume: str | None = None,
         offset: int | None = None,
+        console: str | None = None,
     ) -> tuple[Seat, bool]:
         """
         A viewer is there.  Its output begins at the seat's C{position}:
         C{offset} if it can be had, else the oldest byte there is.
 
+        @param console: the session that key and offset are of, if that is known.
         @return: the seat, and whether C{resume} was known.
         @raise Unwelcome: the grant is over, or the session, or it is full.
         """
@@ -143,52 +173,41 @@ class Session:
         if not self._grants.alive(grant):
             # It was alive at the handshake, and a viewer may take 10 s from there.
             raise Unwelcome(REVOKED)
-        seat = self._seat_of(resume, grant)
+        if console is not None and console != self.id:
+            resume = offset = None
+        seat = self._seats.find(resume, grant)
         resumed = seat is not None
         if (seat is None or seat.viewer is None) and len(self._present) >= self.MOST_VIEWERS:
             raise Unwelcome(FULL)
         if seat is None:
-            self._named += 1
-            seat = Seat(f"v{self._named}", token_urlsafe(18), grant, None, 0)
+            seat = self._seats.new(grant)
         elif seat.viewer is not None:
             # The old connection is dead and does not know it yet.
             self._dismiss([seat], REPLACED)
-        self._absent.pop(seat.name, None)
+        self._seats.sit(seat)
         seat.grant = grant
         seat.viewer = viewer
         seat.waiting = False
-        seat.position = self.scrollback.start
-        if offset is not None and self.scrollback.start <= offset <= self.scrollback.end:
-            seat.position = offset
-        self._present[seat.name] = seat
+        self.seek(seat, offset)
         self._grants.attached(grant)
+        self.keyboard.came(seat)
+        if grant.mode == "rw" and not resumed:
+            self.idleness.used()
+        self._look_who_is_there()
         self._log.info("Viewer {viewer} of {user} attached", viewer=seat.name, user=grant.user)
-        self._notice({"event": "viewer_came", "viewer": seat.name, "user": grant.user})
+        self.report({"event": "viewer_came", "viewer": seat.name, "user": grant.user})
         return seat, resumed
-
-    def greeting(self, seat: Seat, resumed: bool, release: str) -> Event:
-        """@return: the C{hello} of docs/protocol.md."""
-        return {
-            "event": "hello",
-            "version": 1,
-            "viewer": seat.name,
-            "resume": seat.key,
-            "resumed": resumed,
-            "mode": seat.grant.mode,
-            "offset": seat.position,
-            "live": self.scrollback.end,
-            "input": seat.counted,
-            "title": self.title,
-            "resizable": self._line.resizable,
-            "release": release,
-            "line": {"state": self.state, "message": self.message},
-        }
 
     def greeted(self, seat: Seat) -> None:
         """The viewer has had its C{hello}; now it can be told of the others."""
         self._tell_viewers()
-        if self._held and seat.viewer is not None:
-            seat.viewer.hold_input(True)
+        if self.keys.stuck and seat.viewer is not None:
+            seat.viewer.event({"event": "held", "held": True})
+
+    def seek(self, seat: Seat, offset: int | None) -> None:
+        """Go on at C{offset} if that is there, else at the oldest byte."""
+        start, end = self.scrollback.start, self.scrollback.end
+        seat.position = offset if offset is not None and start <= offset <= end else start
 
     def take(self, seat: Seat, most: int) -> Taken:
         """
@@ -203,23 +222,45 @@ class Session:
         self._look_if_seen()
         return Taken(missed, offset, output)
 
-    def typed(self, seat: Seat, keys: bytes) -> bool:
+    def typed(self, seat: Seat, keys: bytes) -> str:
         """
-        @return: whether the keys went to the line; a viewer that may only
-            watch cannot type.
+        @return: why the keys will not get to the line: they were counted, and
+            dropped.  Nothing if they do, or wait.
         """
-        if seat.grant.mode != "rw" or self.end is not None:
-            return False
-        seat.counted += len(keys)
-        self._line.write(keys)
-        return True
+        refusal = self.refusal(seat)
+        if refusal:
+            self.drop([seat], len(keys))
+        else:
+            self.idleness.used()
+            self.keys.add(seat, keys)
+        return refusal
 
-    def resized(self, seat: Seat, rows: int, columns: int) -> bool:
-        """@return: whether the line took the size."""
-        if seat.grant.mode != "rw" or not self._line.resizable:
-            return False
-        self._line.resize(rows, columns)
-        return True
+    def refusal(self, seat: Seat) -> str:
+        """@return: why C{seat} can't type now; nothing if it can."""
+        if seat.grant.mode != "rw":
+            return "You may only watch this console."
+        if self.end is not None:
+            return "This console has ended."
+        if self.down:
+            return self.message or "The guest is down."
+        return self.keyboard.refusal(seat)
+
+    def drop(self, seats: Iterable[Seat], more: int = 0) -> None:
+        """
+        What waits of C{seats} will never be typed.  It is counted all the same,
+        so that nobody sends it again.
+
+        @param more: bytes behind that, which are dropped too.
+        """
+        for seat in seats:
+            dropped = self.keys.drop(seat) + more
+            seat.counted += dropped
+            if seat.viewer is not None:
+                seat.viewer.counted(dropped)
+
+    def typist(self, name: str) -> Seat | None:
+        """@return: the viewer of that name, if it is there and may type."""
+        return next((seat for seat in self._seats.typists() if seat.name == name), None)
 
     def left(self, seat: Seat, viewer: Viewer) -> None:
         """
@@ -229,26 +270,31 @@ class Session:
         if seat.viewer is not viewer:
             return
         self._vacate(seat)
-        self._absent[seat.name] = seat
-        while len(self._absent) > self.MOST_ABSENT:
-            self._absent.popitem(last=False)
+        if viewer.resumes:
+            self.keys.drop(seat)  # it will come again, since it was not counted
+            self._seats.keep(seat)
+            self.keyboard.left(seat)
+        else:
+            self.keys.leave_behind(seat)
+            self.keyboard.gone(seat)
         self._tell_viewers()
-        if not self._present:
-            self.touch()
+        self._look_who_is_there()
 
     def viewers(self) -> list[Event]:
         """Who is there, without anything private."""
-        return [
-            {"name": seat.name, "user": seat.grant.user, "mode": seat.grant.mode}
-            for seat in self._present.values()
-        ]
+        return self._seats.names()
+
+    def tell_all(self, event: Event) -> None:
+        """Tell every viewer."""
+        for seat in list(self._present.values()):
+            if seat.viewer is not None:
+                seat.viewer.event(event)
 
     # Ending.
 
     def touch(self) -> None:
         """Somebody wants this session: its idle time begins anew."""
-        self._idle_since = self._clock.seconds()
-        self._sleep_until_idle()
+        self.idleness.touch()
 
     def revoke(self, name: str) -> bool:
         """
@@ -257,14 +303,14 @@ class Session:
         @return: whether the grant was known.
         """
         known = self._grants.revoke(name)
-        for seat in [seat for seat in self._absent.values() if seat.grant.name == name]:
-            del self._absent[seat.name]
-        cut = [seat for seat in self._present.values() if seat.grant.name == name]
+        cut = [seat for seat in self._seats if seat.grant.name == name]
+        self._dismiss(cut, REVOKED)
+        for seat in cut:
+            self._seats.rise(seat)
+            self.keyboard.gone(seat)
         if cut:
-            self._dismiss(cut, REVOKED)
             self._tell_viewers()
-        if not self._present:
-            self.touch()
+            self._look_who_is_there()
         return known
 
     def finish(self, end: End) -> None:
@@ -272,10 +318,11 @@ class Session:
         if self.end is not None:
             return
         self.end = end
-        for call in (self._idle_check, self._patience):
-            if call is not None and call.active():
-                call.cancel()
-        self._absent.clear()
+        if self._patience is not None and self._patience.active():
+            self._patience.cancel()
+        for part in (self.idleness, self.keyboard, self.keys):
+            part.stop()
+        self._seats.forget_absent()
         self._dismiss(list(self._present.values()), end)
         self._log.info("Console {title} ended: {reason}", title=self.title, reason=end.reason)
         self._ended(end)
@@ -296,12 +343,19 @@ class Session:
         if all(seat.waiting for seat in self._present.values()):
             self._patience.reset(0)
 
+    def _stuck(self, held: bool) -> None:
+        self.tell_all({"event": "held", "held": held})
+
+    def _passed(self, event: Event) -> None:
+        self.tell_all({**event, "offset": self.scrollback.end})
+
     def _dismiss(self, seats: list[Seat], end: End) -> None:
         """Say goodbye to viewers, who will not come back to their seats."""
         for seat in seats:
+            self.keys.drop(seat)
             viewer = seat.viewer
-            self._vacate(seat)
             if viewer is not None:
+                self._vacate(seat)
                 viewer.event(end.event())
                 viewer.ended(end)
 
@@ -310,45 +364,13 @@ class Session:
         del self._present[seat.name]
         self._grants.left(seat.grant)
         self._log.info("Viewer {viewer} of {user} left", viewer=seat.name, user=seat.grant.user)
-        self._notice({"event": "viewer_left", "viewer": seat.name, "user": seat.grant.user})
+        self.report({"event": "viewer_left", "viewer": seat.name, "user": seat.grant.user})
         self._look_if_seen()
 
-    def _seat_of(self, resume: str | None, grant: Grant) -> Seat | None:
-        if resume is None:
-            return None
-        for seat in [*self._absent.values(), *self._present.values()]:
-            if _same(seat.key, resume) and seat.grant.name == grant.name:
-                return seat
-        return None
-
-    def _sleep_until_idle(self) -> None:
-        if not self._idle_timeout or self.end is not None:
-            return
-        if self._idle_check is not None and self._idle_check.active():
-            return
-        left = self._idle_since + self._idle_timeout - self._clock.seconds()
-        self._idle_check = self._clock.callLater(max(0.0, left), self._look_if_idle)
-
-    def _look_if_idle(self) -> None:
-        if self._present:
-            return  # left() calls touch(), which sleeps again
-        if self._clock.seconds() - self._idle_since < self._idle_timeout:
-            self._sleep_until_idle()
-            return
-        self.finish(End("idle", "Nobody used this console for a while, so it was closed.", 1000))
-
-    def _tell_all(self, event: Event) -> None:
-        for seat in list(self._present.values()):
-            if seat.viewer is not None:
-                seat.viewer.event(event)
+    def _look_who_is_there(self) -> None:
+        can_type = not self.down and bool(self._seats.typists())
+        self.idleness.who_is_there(bool(self._present), can_type)
 
     def _tell_viewers(self) -> None:
-        answering = next(
-            (seat.name for seat in self._present.values() if seat.grant.mode == "rw"), None
-        )
-        self._tell_all({"event": "viewers", "viewers": self.viewers(), "answering": answering})
-
-
-def _same(key: str, shown: str) -> bool:
-    # "surrogatepass", since JSON can hold what UTF-8 can't.
-    return compare_digest(key.encode("utf-8"), shown.encode("utf-8", "surrogatepass"))
+        answering = next((seat.name for seat in self._seats.typists()), None)
+        self.tell_all({"event": "viewers", "viewers": self.viewers(), "answering": answering})

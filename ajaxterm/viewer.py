@@ -4,7 +4,7 @@ A viewer as its session sees it: how it is spoken to, its seat, how it is sent a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ajaxterm.grants import Grant
@@ -17,8 +17,8 @@ class End:
     """
     Why a viewer's connection ends, for people and for programs.
 
-    @ivar reason: one word: C{idle}, C{closed}, C{line-ended}, C{revoked}, C{leaving},
-        C{full}, C{replaced}.
+    @ivar reason: one word: C{idle}, C{input}, C{watching}, C{closed}, C{line-ended},
+        C{revoked}, C{leaving}, C{full}, C{replaced}.
     @ivar message: a sentence.
     @ivar code: the WebSocket close code (docs/protocol.md).
     @ivar retry: whether connecting again can help.
@@ -57,7 +57,13 @@ class Unwelcome(Exception):
 
 
 class Viewer(Protocol):
-    """What a session asks of a viewer's skin."""
+    """
+    What a session asks of a viewer's skin.
+
+    @ivar resumes: whether it can come back, and sends again what was not counted.
+    """
+
+    resumes: bool
 
     def output_ready(self) -> None:
         """There is output again; C{Session.take} it when it can be written."""
@@ -66,7 +72,14 @@ class Viewer(Protocol):
         """Tell the viewer."""
 
     def hold_input(self, held: bool) -> None:
-        """The line is full: C{Session.typed} nothing, and keep little, until released."""
+        """Much of this viewer's input waits for the line: read no more of it until released."""
+
+    def counted(self, dropped: int) -> None:
+        """
+        Input of this viewer was counted.
+
+        @param dropped: how many bytes of it will never be typed.
+        """
 
     def ended(self, end: End) -> None:
         """Say goodbye and close; the seat is gone already."""
@@ -81,7 +94,10 @@ class Seat:
     @ivar key: private; whoever shows it, under the same grant, gets this seat.
     @ivar viewer: the skin, or C{None} while its connection is gone.
     @ivar position: the offset of the next byte this viewer gets.
-    @ivar counted: bytes of input taken from it, all connections together.
+    @ivar counted: bytes of input taken from it, all connections together:
+        those that went to the line, and those that will never be typed.
+    @ivar pending: bytes of input behind those, which wait for the line.
+    @ivar stopped: whether the viewer was asked to send no more.
     """
 
     name: str
@@ -91,6 +107,8 @@ class Seat:
     position: int
     counted: int = 0
     waiting: bool = False
+    pending: bytearray = field(default_factory=bytearray)
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

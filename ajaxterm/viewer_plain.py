@@ -26,6 +26,8 @@ class ViewerPlain:
     CHUNK = 1 << 17
     HOLD = 0.05
 
+    resumes = False
+
     _socket: WebSocket
     _seat: Seat | None = None
 
@@ -82,6 +84,9 @@ class ViewerPlain:
 
     def hold_input(self, held: bool) -> None:
         self._socket.hold_input(held)
+
+    def counted(self, dropped: int) -> None:
+        pass
 
     def ended(self, end: End) -> None:
         if self._begun:

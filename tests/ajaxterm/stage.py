@@ -9,6 +9,7 @@ from typing import Any
 
 from ajaxterm.frames import PLAIN, V1
 from ajaxterm.grants import Grant, Grants, Mode, digest_of
+from ajaxterm.idleness import Limits
 from ajaxterm.scrollback import Scrollback
 from ajaxterm.session import Session
 from ajaxterm.viewer import End, Event
@@ -22,6 +23,7 @@ class FakeLine:
     Keeps what is typed at it.
 
     @ivar full_at: the length from which on it holds its session's input.
+    @ivar forgotten: how often it was told to forget.
     """
 
     session: Session
@@ -30,6 +32,7 @@ class FakeLine:
         self.full_at = 1 << 60
         self.resizable = resizable
         self.typed = b""
+        self.forgotten = 0
         self.sizes: list[tuple[int, int]] = []
 
     def write(self, keys: bytes) -> None:
@@ -37,24 +40,28 @@ class FakeLine:
         if len(self.typed) >= self.full_at:
             self.session.hold_input(True)
 
+    def forget(self) -> None:
+        self.forgotten += 1
+
     def resize(self, rows: int, columns: int) -> None:
         self.sizes.append((rows, columns))
 
 
+NEVER = Limits(idle=0.0)
 PAGE = Page({"index.html": b"<html>", "page-1.js": b"js()", "page-1.css": b"css{}", "odd": b"?"})
 
 
 class Stage:
     """
     @ivar ends: how the session has ended; one at the most.
-    @ivar notices: what the agent is told.
+    @ivar reports: what the agent is told.
     """
 
     def __init__(
         self,
         size: int = 1 << 20,
         resizable: bool = False,
-        idle_timeout: float = 0.0,
+        limits: Limits = NEVER,
         door: Callable[[Grants], Door] = ProxyDoor,
         title: str = "web1 serial0",
     ) -> None:
@@ -62,16 +69,16 @@ class Stage:
         self.line = FakeLine(resizable)
         self.grants = Grants(self.clock)
         self.ends: list[End] = []
-        self.notices: list[Event] = []
+        self.reports: list[Event] = []
         self.session = Session(
             self.clock,
             self.line,
             self.grants,
             Scrollback(size),
             title,
-            idle_timeout,
+            limits,
             self.ends.append,
-            self.notices.append,
+            self.reports.append,
         )
         self.line.session = self.session
         resource = TerminalResource(self.clock, self.session, door(self.grants), PAGE, "1.2.3")

@@ -57,7 +57,7 @@ class CommandTests(SynchronousTestCase):
         """
         The terminal is as large as the window.
         """
-        self.assertTrue(self.session.resized(self.viewer.seat, 50, 132))
+        self.line.resize(50, 132)
 
         self.assertEqual(self.process.size(), (50, 132))
 
@@ -68,12 +68,12 @@ class CommandTests(SynchronousTestCase):
         self.assertTrue(verifyObject(IPushProducer, self.line))
         self.assertIs(self.process.producer, self.line)
 
-        self.line.pauseProducing()
-        self.line.resumeProducing()
-        self.line.pauseProducing()
-        self.line.stopProducing()
+        held = []
+        for tell in ("pauseProducing", "resumeProducing", "pauseProducing", "stopProducing"):
+            getattr(self.line, tell)()
+            held.append(self.session.keys.held)
 
-        self.assertEqual(self.viewer.held, [True, False, True, False])
+        self.assertEqual(held, [True, False, True, False])
 
     def test_command_that_closed_its_terminal(self) -> None:
         """
@@ -81,7 +81,7 @@ class CommandTests(SynchronousTestCase):
         """
         self.process.close_terminal()
 
-        self.session.resized(self.viewer.seat, 50, 132)
+        self.line.resize(50, 132)
 
     def test_end_is_told(self) -> None:
         """

@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ajaxterm.control import LONGEST, MOST_OUTPUT, Control
 from ajaxterm.grants import Grants, digest_of
+from ajaxterm.idleness import Limits
 from ajaxterm.scrollback import Scrollback
 from ajaxterm.session import Session
 from ajaxterm.viewer import End
@@ -41,7 +42,7 @@ class ControlTests(SynchronousTestCase):
             self.grants,
             Scrollback(1 << 20),
             "web1",
-            10.0,
+            Limits(10.0),
             self.ends.append,
             lambda event: self.control.tell(event),
         )
@@ -239,6 +240,42 @@ class ControlTests(SynchronousTestCase):
         self.assertEqual(done, {"done": {}})
         self.assertEqual(viewer.events[-1]["message"], "The guest is off.")
         self.assertIn("failed", self.order(do="line", state="dead", message=""))
+
+    def test_additions(self) -> None:
+        """
+        What the guest said earlier, a mark, a notice, and what else can be wished for.
+        """
+        viewer = self.attach()
+        self.assertEqual(self.order(do="prefill", output="Ym9vdA=="), {"done": {"end": 4}})
+        self.assertEqual(self.order(do="mark", text="here"), {"done": {}})
+        self.assertEqual(self.order(do="notice", name="silent", message="..."), {"done": {}})
+        self.assertEqual(self.order(do="abilities", abilities=["break"]), {"done": {}})
+
+        self.assertEqual(viewer.output, b"boot\r\n\x1b[0;7m here \x1b[0m\r\n")
+        self.assertEqual(viewer.names()[-2:], ["notice", "abilities"])
+        self.session.output(b"x")
+        for words, sentence in [
+            ({"do": "prefill", "output": "eA=="}, "said something"),
+            ({"do": "prefill", "output": "x"}, "base64"),
+            ({"do": "prefill"}, "base64"),
+            ({"do": "mark"}, "text is"),
+            ({"do": "notice", "name": "x"}, "message is"),
+            ({"do": "abilities", "abilities": ["dance"]}, "break and sysrq"),
+            ({"do": "abilities", "abilities": "break"}, "break and sysrq"),
+        ]:
+            self.assertIn(sentence, self.order(**words)["failed"])
+
+    def test_guest_that_is_down(self) -> None:
+        """
+        By the agent's order nothing can be typed.
+        """
+        viewer = self.attach()
+        self.order(do="line", state="waiting", message="The guest is off.")
+
+        self.assertEqual(self.session.typed(viewer.seat, b"x"), "The guest is off.")
+
+        self.order(do="line", state="live", message="")
+        self.assertEqual(self.session.typed(viewer.seat, b"x"), "")
 
     def test_finish(self) -> None:
         """

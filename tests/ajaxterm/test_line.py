@@ -7,6 +7,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from ajaxterm.grants import Grant, Grants, digest_of
+from ajaxterm.keys import Keys
 from ajaxterm.line import SocketLine
 from ajaxterm.scrollback import Scrollback
 from ajaxterm.session import Session
@@ -71,28 +72,31 @@ class LineTests(SynchronousTestCase):
 
         self.assertEqual((first.heard, second.heard), (b"ab", b"cd"))
 
-    def test_much_input_without_a_line_is_held(self) -> None:
+    def test_much_input_without_a_line_waits(self) -> None:
         """
-        A long paste while the line is interrupted waits in the browsers, not here; when the
-        line is back it goes on.
+        Of a long paste while the line is interrupted all arrives when it is back, and
+        meanwhile little of it is counted.
         """
-        self.types(b"x" * SocketLine.HOLD_AT)
+        self.types(b"x" * 1_000_000)
 
         self.assertTrue(self.is_held)
+        self.assertLessEqual(self.viewer.seat.counted, SocketLine.MOST_KEPT + Keys.SLICE)
         socat = self.socat()
         self.assertFalse(self.is_held)
-        self.assertEqual(len(socat.heard), SocketLine.HOLD_AT)
+        self.assertEqual(socat.heard, b"x" * 1_000_000)
 
-    def test_input_without_a_line_is_bounded(self) -> None:
+    def test_input_for_a_guest_that_is_down_is_forgotten(self) -> None:
         """
-        What many viewers had on its way when they were held is kept up to a limit.
+        What was typed while the line was interrupted does not go to whatever boots next.
         """
-        for _ in range(3):
-            self.types(b"x" * (1 << 20))
+        self.types(b"x" * 1_000_000)
 
-        socat = self.socat()
+        self.session.line_is("waiting", "The guest is off.", down=True)
 
-        self.assertEqual(len(socat.heard), SocketLine.MOST_HELD)
+        self.assertFalse(self.is_held)
+        self.assertEqual(self.viewer.seat.counted, 1_000_000)
+        self.assertGreater(self.viewer.dropped, 900_000)
+        self.assertEqual(self.socat().heard, b"")
 
     def test_guest_that_takes_no_input(self) -> None:
         """
@@ -100,16 +104,17 @@ class LineTests(SynchronousTestCase):
         and nothing is lost.
         """
         socat = self.socat(room=1000, reads=False)
-        self.types(b"x" * 10_000)
-        self.assertFalse(self.is_held)
+        self.types(b"x" * 1000)
+        self.assertEqual(self.viewer.seat.counted, 1000)
 
-        self.types(b"x" * 100_000)
+        self.types(b"x" * 1_000_000)
         self.assertTrue(self.is_held)
+        self.assertLess(self.viewer.seat.counted, 10_000)
         socat.transport.resumeProducing()
         self.clock.flush()
 
         self.assertFalse(self.is_held)
-        self.assertEqual(len(socat.heard), 110_000)
+        self.assertEqual(len(socat.heard), 1_001_000)
 
     def test_new_line_can_be_full_at_once(self) -> None:
         """
@@ -138,18 +143,20 @@ class LineTests(SynchronousTestCase):
 
     def test_held_line_that_parts_holds_nobody(self) -> None:
         """
-        A socat that dies with a full pipe frees those who waited for it: what they type now
-        waits for the next one.
+        A socat that dies with a full pipe frees those who waited for it, and takes no more with
+        it than it was given.
         """
         socat = self.socat(room=1000, reads=False)
-        self.types(b"x" * 100_000)
+        self.types(b"x" * 50_000)
+        given = self.viewer.seat.counted
 
         socat.transport.abortConnection()
         self.clock.flush()
+        self.types(b"y")
 
         self.assertFalse(self.is_held)
-        self.types(b"y")
-        self.assertEqual(self.socat().heard, b"y")
+        self.assertLess(given, 10_000)
+        self.assertEqual(self.socat().heard, b"x" * (50_000 - given) + b"y")
 
     def test_successor_waits_for_the_last_output(self) -> None:
         """
@@ -192,5 +199,5 @@ class LineTests(SynchronousTestCase):
         """
         A serial line can't be told how large a window is.
         """
-        self.assertFalse(self.session.resized(self.viewer.seat, 24, 80))
+        self.assertFalse(self.line.resizable)
         self.assertRaises(NotImplementedError, self.line.resize, 24, 80)

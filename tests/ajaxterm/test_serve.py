@@ -12,13 +12,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ajaxterm.control import Control
 from ajaxterm.grants import digest_of
+from ajaxterm.idleness import Limits
 from ajaxterm.serve import LAST_WORDS, Terminal, Terms, release, serve_guest
 from ajaxterm.viewer import End
 from ajaxterm.web import OwnDoor, ProxyDoor
 from tests.ajaxterm.fakereactor import FakeReactor
 from tests.ajaxterm.stage import PAGE, FakeLine
 
-TERMS = Terms("web1", 10.0, 4096)
+TERMS = Terms("web1", Limits(10.0), 4096)
 
 
 class TerminalTests(SynchronousTestCase):

@@ -8,31 +8,33 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from ajaxterm.grants import Grant, Grants, Mode, digest_of
+from ajaxterm.idleness import Limits
 from ajaxterm.scrollback import Scrollback
 from ajaxterm.session import Session
 from ajaxterm.viewer import End, Event, Unwelcome
+from ajaxterm.wishes import greeting
 from tests.ajaxterm.stage import FakeLine
 from tests.ajaxterm.viewers import FakeViewer
 
 
 class SessionFixture(SynchronousTestCase):
-    idle_timeout = 300.0
+    limits = Limits(idle=300.0)
 
     def setUp(self) -> None:
         self.clock = Clock()
         self.line = FakeLine(resizable=True)
         self.grants = Grants(self.clock)
         self.ends: list[End] = []
-        self.notices: list[Event] = []
+        self.reports: list[Event] = []
         self.session = Session(
             self.clock,
             self.line,
             self.grants,
             Scrollback(1000),
             "web1",
-            self.idle_timeout,
+            self.limits,
             self.ends.append,
-            self.notices.append,
+            self.reports.append,
         )
 
     def grant(self, name: str = "g1", mode: Mode = "rw", lifetime: float = 600.0) -> Grant:
@@ -86,7 +88,7 @@ class OutputTests(SessionFixture):
         viewer = self.viewer(eager=False)
 
         viewer.seat, resumed = self.session.attach(viewer, grant)
-        hello = self.session.greeting(viewer.seat, resumed, "1.0")
+        hello = greeting(self.session, viewer.seat, resumed, "1.0")
 
         self.assertEqual((hello["offset"], hello["live"], hello["input"]), (500, 1500, 0))
 
@@ -115,58 +117,6 @@ class OutputTests(SessionFixture):
         viewer.pull()
 
         self.assertEqual((viewer.missed, len(viewer.output)), (400, 1000))
-
-
-class InputTests(SessionFixture):
-    def test_keys_reach_the_line_counted(self) -> None:
-        """
-        What is typed arrives, and is counted.
-        """
-        viewer = self.attached(self.grant())
-
-        self.assertTrue(self.session.typed(viewer.seat, b"ls\r"))
-
-        self.assertEqual(self.line.typed, b"ls\r")
-        self.assertEqual(viewer.seat.counted, 3)
-
-    def test_watcher_types_nothing(self) -> None:
-        """
-        What a C{ro} viewer types is dropped and not counted; nor does it set the size.
-        """
-        viewer = self.attached(self.grant(mode="ro"))
-
-        self.assertFalse(self.session.typed(viewer.seat, b"reboot\r"))
-        self.assertFalse(self.session.resized(viewer.seat, 24, 80))
-
-        self.assertEqual(self.line.typed, b"")
-        self.assertEqual(self.line.sizes, [])
-        self.assertEqual(viewer.seat.counted, 0)
-
-    def test_size_is_set_where_it_can_be(self) -> None:
-        """
-        A command's terminal takes a size, a guest's serial line has none.
-        """
-        viewer = self.attached(self.grant())
-
-        self.assertTrue(self.session.resized(viewer.seat, 50, 132))
-        self.line.resizable = False
-        self.assertFalse(self.session.resized(viewer.seat, 24, 80))
-
-        self.assertEqual(self.line.sizes, [(50, 132)])
-
-    def test_full_line_holds_everybody(self) -> None:
-        """
-        While the guest takes no input, nobody's is read, latecomers' neither.
-        """
-        grant = self.grant()
-        early = self.attached(grant)
-
-        self.session.hold_input(True)
-        late = self.attached(grant)
-        self.session.hold_input(False)
-
-        self.assertEqual(early.held, [True, False])
-        self.assertEqual(late.held, [True, False])
 
 
 class ResumeTests(SessionFixture):
@@ -241,7 +191,7 @@ class ResumeTests(SessionFixture):
         again = self.viewer()
         self.assertTrue(again.attach(watching, viewer.seat.key))
 
-        self.assertFalse(self.session.typed(again.seat, b"x"))
+        self.assertNotEqual(self.session.typed(again.seat, b"x"), "")
 
     def test_absent_seats_are_bounded(self) -> None:
         """
@@ -256,6 +206,21 @@ class ResumeTests(SessionFixture):
 
         self.assertFalse(self.viewer().attach(grant, gone[0].seat.key))
         self.assertTrue(self.viewer().attach(grant, gone[1].seat.key))
+
+    def test_key_of_another_session_is_unknown(self) -> None:
+        """
+        A tab that comes from an earlier console at this place begins anew, offset and all.
+        """
+        grant = self.grant()
+        self.session.output(b"x" * 100)
+        viewer = self.attached(grant)
+        viewer.leave()
+
+        key = viewer.seat.key
+        new, resumed = self.session.attach(self.viewer(), grant, key, 50, "another")
+        self.assertEqual((resumed, new.position), (False, 0))
+        old, resumed = self.session.attach(self.viewer(), grant, key, 50, self.session.id)
+        self.assertEqual((resumed, old.position), (True, 50))
 
 
 class WelcomeTests(SessionFixture):
@@ -375,7 +340,7 @@ class TellingTests(SessionFixture):
         self.attached(self.grant()).leave()
 
         self.assertEqual(
-            self.notices,
+            self.reports,
             [
                 {"event": "viewer_came", "viewer": "v1", "user": "user of g1"},
                 {"event": "viewer_left", "viewer": "v1", "user": "user of g1"},

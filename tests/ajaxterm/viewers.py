@@ -14,9 +14,12 @@ class FakeViewer:
     Pulls its output when told, and remembers what it was told.
 
     @ivar eager: whether it pulls at once when there is output.
+    @ivar held: whether it was asked to send no more, each time.
+    @ivar dropped: how many bytes of its input were.
     """
 
     seat: Seat
+    resumes = True
 
     def __init__(self, session: Session, eager: bool = True) -> None:
         self._session = session
@@ -25,6 +28,7 @@ class FakeViewer:
         self.missed = 0
         self.events: list[Event] = []
         self.held: list[bool] = []
+        self.dropped = 0
         self.ends: list[End] = []
 
     def attach(self, grant: Grant, resume: str | None = None, offset: int | None = None) -> bool:
@@ -67,6 +71,9 @@ class FakeViewer:
 
     def hold_input(self, held: bool) -> None:
         self.held.append(held)
+
+    def counted(self, dropped: int) -> None:
+        self.dropped += dropped
 
     def ended(self, end: End) -> None:
         self.ends.append(end)
