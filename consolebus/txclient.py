@@ -27,6 +27,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from OpenSSL.SSL import Error as TLSError
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionClosed
 from twisted.internet.interfaces import IReactorTime
@@ -309,6 +310,9 @@ def _sentence(reason: object) -> str:
         return _sentence(reason.args[0])
     if isinstance(reason, ConnectionClosed | CarrierLost | ChannelRefused):
         return str(reason)
+    if isinstance(reason, TLSError) and reason.args and isinstance(reason.args[0], list):
+        # OpenSSL's own: (library, function, what is wrong), the innermost first.
+        return "TLS: " + "; ".join(str(wrong[-1]) for wrong in reason.args[0])
     return type(reason).__name__
 
 
