@@ -74,24 +74,21 @@ class IdleTests(SynchronousTestCase):
         console.until(lambda: not children_of(console.pid), "its children are reaped")
         console.until(lambda: not console.rooms(), "its files are gone")
 
-    def test_viewers_are_told_of_the_guests_end(self) -> None:
+    def test_idle_while_the_guest_is_off(self) -> None:
         """
-        When the guest is shut off, its last words come first, then the end.
+        A console that waits for its guest ends too, when nobody waits for it any more.
         """
-        console = AllInOne(self)
+        console = AllInOne(self, "--idle-timeout", "2")
         console.until_active(self.guest)
         viewer = Viewer(self, console.api.url(self.guest))
         viewer.log_in(self.guest)
         self.guest.destroy()
+        viewer.until(lambda: viewer.line == "waiting", "it is told")
+        viewer.close()
 
-        code = viewer.until_closed()
-
-        self.assertEqual(code, 1000)
-        end = viewer.event("end")
-        assert end is not None
-        self.assertEqual(end["reason"], "guest-ended")
         console.until(lambda: not children_of(console.pid), "its children are reaped")
-        self.assertEqual(console.rooms(), [])
+        console.until(lambda: not console.rooms(), "its files are gone")
+        self.assertEqual(console.api.ask(self.guest.uuid).status_code, 409)
 
 
 def listening(console: AllInOne) -> list[int]:

@@ -88,7 +88,7 @@ class Viewer:
         known.add("resume key", self.hello["resume"])
 
     def _greetings(self) -> int:
-        return sum(event["event"] == "hello" for event in self.events)
+        return len(self.events_named("hello"))
 
     @property
     def hello(self) -> dict[str, Any]:
@@ -96,11 +96,26 @@ class Viewer:
         assert hello is not None
         return hello
 
+    @property
+    def line(self) -> str:
+        """
+        The state of the guest's side, as it was told last.
+        """
+        return next(
+            str(said["state"])
+            for event in reversed(self.events)
+            for said in (event if event["event"] == "line" else event.get("line"),)
+            if said
+        )
+
     def event(self, name: str) -> dict[str, Any] | None:
         """
         @return: the last one of that name.
         """
         return next((e for e in reversed(self.events) if e["event"] == name), None)
+
+    def events_named(self, name: str) -> list[dict[str, Any]]:
+        return [event for event in self.events if event["event"] == name]
 
     def type(self, keys: str) -> None:
         self._ws.send(keys.encode())

@@ -1,0 +1,197 @@
+"""
+Consoles that come back: the guest goes and returns, and so does its console, in the same tab.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+from websockets.exceptions import WebSocketException
+
+from demo.guest import Guest
+from tests.real.daemons import AllInOne
+from tests.real.parts import MISSING, children_of, new_guest, shared_libvirt, until
+from tests.real.viewer import Viewer
+
+TIMES = 10
+
+
+def log_of(name: str) -> Path:
+    """
+    Where QEMU writes what a guest says: the truth to compare with.
+    """
+    return shared_libvirt().shared / f"{name}.log"
+
+
+class ComingBack:
+    """
+    A guest with a log, its console, and somebody who watches.
+    """
+
+    name: str
+
+    def setUp(self) -> None:
+        self.log = log_of(self.name)
+        # A kernel that is not quiet says much, from its first moment on.
+        self.guest: Guest = new_guest(self, self.name, log=self.log, kernel_arguments="")
+        self.console = AllInOne(self)
+        self.console.until_active(self.guest)
+        self.viewer = Viewer(self, self.console.api.url(self.guest))
+
+    def until_line(self, state: str, words: str) -> int:
+        """
+        @return: how much of the output had come when the viewer was told.
+        """
+
+        def told() -> bool:
+            line = self.viewer.event("line") or {}
+            return line.get("state") == state and words in str(line.get("message"))
+
+        self.viewer.until(told, f"it is told {words!r}")
+        return len(self.viewer.output)
+
+    def assert_like_log(self, since: int) -> None:
+        """
+        Everything that the viewer has had since then is everything that the guest has said
+        since it was started.
+        """
+        said = until(
+            lambda: self.log.read_bytes() if b"login:" in self.log.read_bytes() else b"",
+            "the guest says everything",
+        )
+        self.viewer.until(
+            lambda: len(self.viewer.output) - since >= len(said), "the viewer has it all"
+        )
+        seen = self.viewer.output[since:]
+        first = said.find(seen[:200])
+        assert seen == said, f"{len(said)} bytes said, {len(seen)} seen, the first {first}"
+        assert len(said) > 5000, said
+
+
+class GuestTests(ComingBack, SynchronousTestCase):
+    """
+    The guest goes, and is back.
+    """
+
+    skip = MISSING
+    name = "return1"
+
+    def test_destroyed_and_started(self) -> None:
+        """
+        Ten times: each time the viewer is told, stays, and misses nothing of the boot.
+        """
+        places = set()
+        for _ in range(TIMES):
+            places.add(self.guest.ptys()[0])
+            self.guest.destroy()
+            at = self.until_line("waiting", "switched off")
+            self.guest.start()
+            self.until_line("live", "back")
+            self.viewer.until_seen("login:", at)
+            self.assert_like_log(at)
+
+        self.assertIsNone(self.viewer.closed)
+        self.assertEqual(len(self.viewer.events_named("hello")), 1)
+        self.assertEqual(len(children_of(self.console.pid)), 2)
+        self.viewer.log_in(self.guest)
+
+    def test_shut_off(self) -> None:
+        """
+        By its power button. Whoever asks for its console while it is off joins those who wait,
+        and sees it boot.
+        """
+        self.viewer.until_seen("login:")
+        self.guest.shutdown()
+        at = self.until_line("waiting", "shut off")
+        self.console.until(lambda: self.console.api.status(self.guest) == "SHUTOFF", "it is known")
+        second = Viewer(self, self.console.api.url(self.guest))
+        self.guest.start()
+        self.viewer.until_seen("login:", at)
+        self.assert_like_log(at)
+        second.until(lambda: second.output == self.viewer.output, "it has seen the same")
+
+    def test_reboot(self) -> None:
+        """
+        In the same QEMU nothing breaks, and not a byte is missing.
+        """
+        at = self.viewer.until_seen("login:")
+        self.guest.reboot()
+        at = self.viewer.until_seen("login:", at)
+        self.guest.reset()
+        self.viewer.until_seen("login:", at)
+
+        said = self.log.read_bytes()
+        self.viewer.until(lambda: said in self.viewer.output or self.viewer.output in said, "same")
+        self.assertIsNone(self.viewer.closed)
+
+    def test_undefined(self) -> None:
+        """
+        A guest that is taken away takes its console with it, in the end.
+        """
+        self.viewer.until_seen("login:")
+        self.guest.destroy()
+        self.guest.undefine()
+
+        self.assertEqual(self.viewer.until_closed(), 1000)
+        end = self.viewer.event("end")
+        assert end is not None
+        self.assertEqual(end["reason"], "guest-ended")
+        self.assertIn("does not exist", end["message"])
+        self.console.until(lambda: not children_of(self.console.pid), "nothing is left")
+
+
+class PartsTests(ComingBack, SynchronousTestCase):
+    """
+    The guest goes on; what carries it dies.
+    """
+
+    skip = MISSING
+    name = "return2"
+
+    def test_killed_in_turn(self) -> None:
+        """
+        socat is replaced unseen; ajaxterm is replaced, and said; the guest and its login
+        session notice neither.
+        """
+        self.viewer.log_in(self.guest)
+        self.viewer.type("kept=session\r")
+        for number in range(3):
+            for program in ("socat", "ajaxterm"):
+                [pid] = self.console.children(program)
+                os.kill(pid, signal.SIGKILL)
+                if program == "ajaxterm":
+                    self.viewer.until_closed()
+                    self.console.until(self.reconnected, "the viewer is taken again")
+                    self.assertFalse(self.viewer.hello["resumed"])
+                at = len(self.viewer.output)
+                self.viewer.type(f"echo $kept-{number}-{program}\r")
+                self.viewer.until_seen(f"session-{number}-{program}", at)
+
+    def test_terminal_dies_while_the_guest_is_off(self) -> None:
+        """
+        The next one knows that the guest is off, and waits for it too.
+        """
+        self.viewer.log_in(self.guest)
+        self.guest.destroy()
+        self.until_line("waiting", "switched off")
+        [terminal] = self.console.children("ajaxterm")
+        os.kill(terminal, signal.SIGKILL)
+        self.viewer.until_closed()
+        self.console.until(self.reconnected, "the viewer is taken again")
+        self.viewer.until(lambda: self.viewer.line == "waiting", "it is told")
+        at = len(self.viewer.output)
+
+        self.guest.start()
+
+        self.viewer.until_seen("login:", at)
+        self.assert_like_log(at)
+
+    def reconnected(self) -> bool:
+        try:
+            self.viewer.reconnect()
+        except (OSError, WebSocketException):
+            return False
+        return True
