@@ -58,10 +58,12 @@ class Keys:
 
     def add(self, seat: Seat, keys: bytes) -> None:
         """C{seat}, which may, has typed C{keys}."""
+        if not keys:
+            return  # whoever keeps it could be sent it without end
         if not self.held and not self._waiting and len(keys) <= self.SLICE:
             self._send(seat, keys)
             return
-        if not seat.pending and keys:
+        if not seat.pending:
             self._waiting.append(seat)
         seat.pending += keys
         self._go_on()

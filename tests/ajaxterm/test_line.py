@@ -55,6 +55,17 @@ class LineTests(SynchronousTestCase):
         self.assertEqual(self.viewer.output, b"login: ")
         self.assertEqual(socat.heard, b"ann\r")
 
+    def test_empty_messages_do_not_wait(self) -> None:
+        """
+        However many a viewer sends while there is no line: no limit in bytes would end them.
+        """
+        written: list[bytes] = []
+        self.patch(self.line, "write", written.append)
+
+        self.types(b"")
+
+        self.assertEqual(written, [])
+
     def test_keys_typed_early_wait(self) -> None:
         """
         What is typed before the line is joined, or while it is interrupted, arrives.
