@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ajaxterm.grants import Grant, Grants, digest_of
 from ajaxterm.keys import Keys
+from ajaxterm.keys import Keys
 from ajaxterm.line import SocketLine
 from ajaxterm.scrollback import Scrollback
 from ajaxterm.session import Session
@@ -60,11 +61,11 @@ class LineTests(SynchronousTestCase):
         However many a viewer sends while there is no line: no limit in bytes would end them.
         """
         written: list[bytes] = []
-        self.patch(self.line, "write", written.append)
+        keys = Keys(self.clock, written.append, lambda stuck: None)
 
-        self.types(b"")
+        keys.add(self.viewer.seat, b"")
 
-        self.assertEqual(written, [])
+        self.assertEqual((written, keys.waiting()), ([], []))
 
     def test_keys_typed_early_wait(self) -> None:
         """
