@@ -8,7 +8,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ajaxterm.grants import Grant, Grants, digest_of
 from ajaxterm.keys import Keys
-from ajaxterm.keys import Keys
 from ajaxterm.line import SocketLine
 from ajaxterm.scrollback import Scrollback
 from ajaxterm.session import Session
