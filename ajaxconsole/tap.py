@@ -36,6 +36,7 @@ class Options(AgentOptions, ProxyOptions, ApiOptions):
         "it listens on, or ask by any OpenStack client. Runs as root, or as the user that QEMU "
         "runs as."
     )
+    repeatable = {**ProxyOptions.repeatable, **ApiOptions.repeatable}
     optParameters: list[Any] = [
         ["listen", "l", "tcp:8080:interface=127.0.0.1", "Endpoint to listen on."],
     ]

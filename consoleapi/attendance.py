@@ -23,11 +23,12 @@ from consolebus.ibus import BadArguments
 class OpenConsole:
     """
     @ivar domain: the UUID of its guest.
-    @ivar viewers: their public names.
+    @ivar viewers: their users, by their public names.
     """
 
     domain: str
-    viewers: set[str] = field(default_factory=set)
+    device: str = ""
+    viewers: dict[str, str] = field(default_factory=dict)
 
 
 class Attendance:
@@ -42,11 +43,20 @@ class Attendance:
     def __init__(self) -> None:
         self._hosts: dict[str, dict[str, OpenConsole]] = {}
         self._by_domain: dict[str, set[tuple[str, str]]] = {}
+        self._places: dict[str, str] = {}
 
     def console_is(
-        self, event: object, host: object, console: object, domain: object, viewer: object
+        self,
+        event: object,
+        host: object,
+        console: object,
+        domain: object,
+        viewer: object,
+        user: object = "",
+        device: object = "",
     ) -> None:
         """
+        @param user: as whom the viewer came.
         @raise BadArguments: it makes no sense.
         """
         where, name = parse_host(host), _name(console)
@@ -56,13 +66,13 @@ class Attendance:
         if event == "closed":
             self._close(where, name)
             return
-        known = self._open(where, name, uuid)
+        known = self._open(where, name, uuid, _text(device))
         if known is None or viewer is None:
             return
         if event == "viewer_left":
-            known.viewers.discard(_name(viewer))
+            known.viewers.pop(_name(viewer), None)
         elif event == "viewer_came" and len(known.viewers) < self.MOST_VIEWERS:
-            known.viewers.add(_name(viewer))
+            known.viewers[_name(viewer)] = _text(user)
 
     def host_has(self, host: str, consoles: Mapping[str, OpenConsole]) -> None:
         """
@@ -71,9 +81,9 @@ class Attendance:
         for name in list(self._hosts.get(host, ())):
             self._close(host, name)
         for name, console in consoles.items():
-            opened = self._open(host, name, console.domain)
+            opened = self._open(host, name, console.domain, console.device)
             if opened is not None:
-                opened.viewers.update(sorted(console.viewers)[: self.MOST_VIEWERS])
+                opened.viewers.update(sorted(console.viewers.items())[: self.MOST_VIEWERS])
 
     def forget_host(self, host: str) -> None:
         self.host_has(host, {})
@@ -81,22 +91,29 @@ class Attendance:
     def is_busy(self, host: str) -> bool:
         return host in self._hosts
 
-    def of(self, domain: str) -> tuple[int, int]:
+    def of(self, domain: str) -> Mapping[str, OpenConsole]:
         """
-        @return: how many consoles of that guest are open, and how many viewers
-            are on them.
+        @return: the open consoles of that guest by name.
         """
-        consoles = [self._hosts[host][name] for host, name in self._by_domain.get(domain, ())]
-        return len(consoles), sum(len(console.viewers) for console in consoles)
+        there = sorted(self._by_domain.get(domain, ()))
+        return {name: self._hosts[host][name] for host, name in there}
 
-    def _open(self, host: str, name: str, domain: str) -> OpenConsole | None:
+    def place(self, console: str) -> tuple[str, str] | None:
+        """
+        @return: host and guest of a console.
+        """
+        host = self._places.get(console)
+        return None if host is None else (host, self._hosts[host][console].domain)
+
+    def _open(self, host: str, name: str, domain: str, device: str) -> OpenConsole | None:
         consoles = self._hosts.get(host, {})
         known = consoles.get(name)
         if known is not None:
             return known if known.domain == domain else None
         if len(consoles) >= self.MOST_CONSOLES:
             return None
-        opened = self._hosts.setdefault(host, consoles)[name] = OpenConsole(domain)
+        opened = self._hosts.setdefault(host, consoles)[name] = OpenConsole(domain, device)
+        self._places[name] = host
         self._by_domain.setdefault(domain, set()).add((host, name))
         return opened
 
@@ -105,6 +122,8 @@ class Attendance:
         closed = consoles.pop(name, None)
         if closed is None:
             return
+        if self._places.get(name) == host:
+            del self._places[name]
         if not consoles:
             del self._hosts[host]
         there = self._by_domain[closed.domain]
@@ -117,3 +136,10 @@ def _name(value: object) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= 100:
         raise BadArguments("Consoles and viewers have names of 1 to 100 characters.")
     return value
+
+
+def _text(value: object) -> str:
+    """
+    What is shown to people and nothing else; what is odd is not shown.
+    """
+    return value if isinstance(value, str) and len(value) <= 255 and value.isprintable() else ""

@@ -11,6 +11,8 @@ The token is in nobody's log and in no other message.
 from __future__ import annotations
 
 import re
+from base64 import b64decode
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -28,10 +30,6 @@ from consolebus.ibus import (
     Unavailable,
 )
 
-READ_WRITE = "rw"
-READ_ONLY = "ro"
-MODES = (READ_WRITE, READ_ONLY)
-
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{20,200}")
 _TOLD = ("grant", "console", "host", "port", "secret", "expires_in")
 _KINDS: dict[str, type | tuple[type, ...]] = {"port": int, "expires_in": (int, float)}
@@ -41,11 +39,28 @@ _KINDS: dict[str, type | tuple[type, ...]] = {"port": int, "expires_in": (int, f
 class Opened:
     """
     @ivar token: what opens it; to be shown to nobody but who asked.
+    @ivar grant: the public name of what it opens.
     @ivar device: the alias of the serial device.
+    @ivar lifetime: seconds in which it must be used.
     """
 
     token: str = field(repr=False)
+    grant: str
+    console: str
     device: str
+    mode: str
+    lifetime: float
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """
+    One that is open.
+    """
+
+    name: str
+    device: str
+    state: str
 
 
 class Consoles:
@@ -95,16 +110,67 @@ class Consoles:
             mode=mode,
             grant=told["grant"],
         )
-        return Opened(token, str(answer.get("device", "")))
+        return Opened(
+            token=token,
+            grant=told["grant"],
+            console=told["console"],
+            device=str(answer.get("device", "")),
+            mode=mode,
+            lifetime=told["expires_in"],
+        )
+
+    async def output(self, guest: Guest, device: str | None, most: int, context: Context) -> bytes:
+        """
+        The last C{most} bytes of what C{guest} said.
+
+        @raise BusFailure: they can't be had.
+        """
+        words = {"domain": guest.uuid, "device": device, "length": most}
+        answer = await self._call(guest, "get_output", words, context)
+        try:
+            return b64decode(answer["output"], validate=True)
+        except (TypeError, ValueError, KeyError):
+            raise Broken(f"Host {guest.host} gave an answer that makes no sense.") from None
+
+    async def listed(self, guest: Guest, context: Context) -> list[Console]:
+        """
+        The open consoles of C{guest}, as its host tells them now.
+
+        @raise BusFailure: it does not tell.
+        """
+        answer = await self._call(guest, "list_consoles", {}, context)
+        listed = answer.get("consoles") if isinstance(answer, dict) else None
+        return [
+            Console(*(str(one.get(key, ""))[:100] for key in ("console", "device", "state")))
+            for one in (listed if isinstance(listed, list) else ())
+            if isinstance(one, dict) and one.get("domain") == guest.uuid
+        ]
+
+    async def viewers(self, guest: Guest, console: str, context: Context) -> list[dict[str, str]]:
+        """
+        Who is on it: name, user and mode of each; nothing of what opens it.
+        """
+        answer = await self._call(guest, "list_viewers", {"console": console}, context)
+        listed = answer.get("viewers") if isinstance(answer, dict) else None
+        return [
+            {key: str(one.get(key, ""))[:255] for key in ("name", "user", "mode")}
+            for one in (listed if isinstance(listed, list) else ())
+            if isinstance(one, dict)
+        ]
+
+    async def close(self, guest: Guest, console: str, context: Context) -> None:
+        await self._call(guest, "close_console", {"console": console}, context)
 
     async def _ask(self, guest: Guest, device: str | None, mode: str, context: Context) -> Any:
+        words = {"domain": guest.uuid, "device": device, "mode": mode, "user": context.user}
+        return await self._call(guest, "get_console", words, context)
+
+    async def _call(
+        self, guest: Guest, method: str, words: Mapping[str, Any], context: Context
+    ) -> Any:
         try:
             return await self._bus.call(
-                f"compute.{guest.host}",
-                "get_console",
-                {"domain": guest.uuid, "device": device, "mode": mode, "user": context.user},
-                context,
-                timeout=self.PATIENCE,
+                f"compute.{guest.host}", method, words, context, timeout=self.PATIENCE
             )
         except NobodyThere:
             raise Unavailable(

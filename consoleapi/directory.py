@@ -17,6 +17,7 @@ that runs is meant.  One name on two hosts is two guests.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,9 @@ RUNNING = "running"
 SHUTOFF = "shutoff"
 UNKNOWN = "unknown"
 STATES = frozenset((RUNNING, "paused", SHUTOFF, "crashed", "suspended", UNKNOWN))
+
+Key = tuple[str, str, str]
+"""Name, host and UUID: the order in which guests are listed."""
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,188}[A-Za-z0-9])?")
@@ -93,7 +97,7 @@ class Directory:
         self._forgotten = forgotten
         self._hosts: OrderedDict[str, _Host] = OrderedDict()
         self._by_uuid: dict[str, dict[str, Guest]] = {}
-        self._listed: tuple[float, Sequence[Guest]] | None = None
+        self._order: list[Key] = []
 
     def host_is(self, host: object, away: object, domains: object) -> bool:
         """
@@ -127,17 +131,27 @@ class Directory:
         there = self._by_uuid.get(uuid)
         return max(there.values(), key=self._claim) if there else None
 
-    def all(self) -> Sequence[Guest]:
+    def scan(self, after: Key | None, most: int) -> tuple[Sequence[Guest], Key | None]:
         """
-        Every guest once, by name, then host.
+        Guests by name, then host, each once.
+
+        @param after: where to go on; C{None} at the beginning.
+        @param most: how many to look at.
+        @return: the guests, and where to go on; C{None} at the end.
         """
         self._forget()
-        now = self._clock.seconds()
-        if self._listed is None or now - self._listed[0] > 1.0:
-            guests = [max(there.values(), key=self._claim) for there in self._by_uuid.values()]
-            guests.sort(key=lambda guest: (guest.name, guest.host, guest.uuid))
-            self._listed = now, guests
-        return self._listed[1]
+        first = bisect_right(self._order, after) if after is not None else 0
+        keys = self._order[first : first + most]
+        guests = []
+        for _, host, uuid in keys:
+            there = self._by_uuid[uuid]
+            guest = there[host]
+            if len(there) == 1 or max(there.values(), key=self._claim) is guest:
+                guests.append(guest)
+        return guests, keys[-1] if len(keys) == most else None
+
+    def __len__(self) -> int:
+        return len(self._by_uuid)
 
     def state(self, guest: Guest) -> str:
         """
@@ -171,16 +185,16 @@ class Directory:
         )
 
     def _replace(self, old: Mapping[str, Guest], new: Mapping[str, Guest]) -> None:
-        if old == new:
-            return
-        self._listed = None
         for uuid, guest in old.items():
-            if new.get(uuid) != guest:
+            if new.get(uuid) is not guest:
                 self._remove(guest)
         for uuid, guest in new.items():
-            self._by_uuid.setdefault(uuid, {})[guest.host] = guest
+            if old.get(uuid) is not guest:
+                self._by_uuid.setdefault(uuid, {})[guest.host] = guest
+                insort(self._order, key_of(guest))
 
     def _remove(self, guest: Guest) -> None:
+        del self._order[bisect_left(self._order, key_of(guest))]
         there = self._by_uuid[guest.uuid]
         del there[guest.host]
         if not there:
@@ -197,6 +211,13 @@ class Directory:
             self._replace(host.guests, {})
             del self._hosts[name]
             self._forgotten(name)
+
+
+def key_of(guest: Guest) -> Key:
+    """
+    Where C{guest} is in the order of all.
+    """
+    return guest.name, guest.host, guest.uuid
 
 
 def parse_uuid(text: str) -> str | None:

@@ -12,7 +12,7 @@ in: who looks for a guest in vain waits for them that long.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, TimeoutError
@@ -45,12 +45,21 @@ class Hearing:
     _log = Logger()
 
     def __init__(
-        self, clock: IReactorTime, bus: IConsoleBus, directory: Directory, attendance: Attendance
+        self,
+        clock: IReactorTime,
+        bus: IConsoleBus,
+        directory: Directory,
+        attendance: Attendance,
+        happened: Callable[[Mapping[str, object]], None],
     ) -> None:
+        """
+        @param happened: called with every event of a console.
+        """
         self._clock = clock
         self._bus = bus
         self._directory = directory
         self._attendance = attendance
+        self._happened = happened
         self._settled = 0.0
         self._waiting: set[Deferred[None]] = set()
         self._asking: set[str] = set()
@@ -60,7 +69,7 @@ class Hearing:
         self._bus.listen("consoleapi", {"host_is": self.host_is, "console_is": self.console_is})
         self._bus.when_connected(self._connected)
 
-    async def find(self, look: Callable[[], T]) -> T:
+    async def find(self, look: Callable[[], Awaitable[T]]) -> T:
         """
         What C{look} finds; where that is nothing, but hosts are still
         introducing themselves, what it finds later.
@@ -68,13 +77,13 @@ class Hearing:
         @raise Unavailable: nothing is found, but there may be something: the
             broker is away, so nobody would tell.
         """
-        found = look()
+        found = await look()
         while not found and self._bus.connected:
             left = self._settled - self._clock.seconds()
             if left <= 0:
                 break
             await self._news(left)
-            found = look()
+            found = await look()
         if not found and not self._bus.connected:
             raise Unavailable(
                 "The message broker can't be reached now, so nothing is known of this; "
@@ -111,7 +120,14 @@ class Hearing:
         **more: object,
     ) -> None:
         if self._directory.knows(host):
-            self._attendance.console_is(event, host, console, domain, viewer)
+            self._attendance.console_is(
+                event, host, console, domain, viewer, more.get("user"), more.get("device")
+            )
+            self._happened(
+                {"event": event, "host": host, "console": console, "domain": domain}
+                | ({} if viewer is None else {"viewer": viewer})
+                | more
+            )
 
     def _connected(self) -> None:
         self._settled = self._clock.seconds() + self.SETTLING
@@ -170,14 +186,16 @@ def _parse_consoles(answer: Any) -> dict[str, OpenConsole]:
     for console in listed if isinstance(listed, list) else ():
         name, domain = _words(console, "console"), parse_uuid(_words(console, "domain"))
         if name and domain:
-            consoles[name] = OpenConsole(domain)
+            consoles[name] = OpenConsole(domain, _words(console, "device"))
     return consoles
 
 
-def _parse_viewers(answer: Any) -> set[str]:
+def _parse_viewers(answer: Any) -> dict[str, str]:
     listed = answer.get("viewers") if isinstance(answer, dict) else None
-    names = (_words(viewer, "name") for viewer in (listed if isinstance(listed, list) else ()))
-    return {name for name in names if name}
+    viewers = listed if isinstance(listed, list) else []
+    named = {_words(viewer, "name"): _words(viewer, "user") for viewer in viewers}
+    named.pop("", None)
+    return named
 
 
 def _words(record: Any, key: str) -> str:

@@ -1,12 +1,15 @@
 """
-The lobby: a page with the guests, and a button for a console of each.
+The lobby: a page with the guests, and what one does with their consoles.
 
-    GET  /                 the page
-    GET  /lobby/NAME       what it is made of; to everybody, since it says nothing
-    GET  /lobby/guests     {"user", "guests": [...], "total", "note"}
-                           ?filter= ?most=
-    POST /lobby/consoles   {"guest": UUID, "device": alias or null, "mode": "rw" or "ro"}
-                           -> {"url", "device"}
+    GET    /                 the page
+    GET    /lobby/NAME       what it is made of; to everybody, since it says nothing
+    POST   /lobby/session    {"user", "password"} -> {"user", "csrf"}, and a cookie
+    GET    /lobby/session    {"user", "csrf"}; the user is null where nobody is logged in
+    DELETE /lobby/session    logs out
+    GET    /lobby/guests     {"user", "guests": [...], "total", "fitting"}   ?filter=
+    POST   /lobby/consoles   {"guest": UUID, "device": alias or null, "mode": "rw" or "ro"}
+                             -> {"url", "device", "mode", "lifetime"}
+    DELETE /lobby/guests/UUID/consoles/ID   ends a console
 
 Its paths are relative, so it works below any prefix.
 """
@@ -19,12 +22,15 @@ from typing import Any
 
 from consoleapi.addresses import Addresses
 from consoleapi.attendance import Attendance
-from consoleapi.authentication import IAuthentication
-from consoleapi.consoles import MODES, Consoles
+from consoleapi.authentication import Credentials, IAuthentication
+from consoleapi.desk import Desk
 from consoleapi.directory import SHUTOFF, UNKNOWN, Directory, Guest, parse_uuid
 from consoleapi.faults import Fault
 from consoleapi.hearing import Hearing
-from consoleapi.web import Asked, Reply
+from consoleapi.policy import MODES, READ_WRITE
+from consoleapi.routes import Route, Visit
+from consoleapi.sessions import Sessions
+from consoleapi.web import Reply
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -57,74 +63,142 @@ def read_files(folder: Path = FOLDER) -> Mapping[str, Reply]:
 class Lobby:
     """
     @cvar MOST_LISTED: guests in one answer; there is a filter to find the others.
+    @cvar MOST_VIEWERS: users named at one console.
     """
 
     MOST_LISTED = 500
+    MOST_VIEWERS = 20
 
     def __init__(
         self,
         files: Mapping[str, Reply],
         authentication: IAuthentication,
+        credentials: Credentials,
+        sessions: Sessions,
         hearing: Hearing,
         directory: Directory,
         attendance: Attendance,
-        consoles: Consoles,
+        desk: Desk,
         addresses: Addresses,
     ) -> None:
         self._files = files
         self._authentication = authentication
+        self._credentials = credentials
+        self._sessions = sessions
         self._hearing = hearing
         self._directory = directory
         self._attendance = attendance
-        self._consoles = consoles
+        self._desk = desk
         self._addresses = addresses
 
-    async def answer(self, asked: Asked) -> Reply:
-        """
-        @param asked: for C{/}, or below C{/lobby/}.
-        """
-        name = asked.path.removeprefix("/lobby/")
-        if name != "lobby.html" and name in self._files:
-            asked.must_read()
-            return self._files[name]
-        user = await self._authentication.user(asked.headers, asked.address)
-        if asked.path == "/":
-            asked.must_read()
-            page = self._files["lobby.html"]
-            return Reply(200, page.body, page.content_type, {"Vary": "Accept"}, page.policy)
-        if name == "guests":
-            asked.must_read()
-            return await self._guests(asked, user)
-        if name == "consoles":
-            asked.must_be("POST")
-            return await self._open(asked, user)
-        raise Fault(404, "There is nothing at this address.")
+    def routes(self) -> list[Route]:
+        return [
+            Route("GET", "/lobby/guests", self._guests),
+            Route("POST", "/lobby/consoles", self._open),
+            Route("DELETE", "/lobby/guests/{guest}/consoles/{console}", self._close),
+            Route("GET", "/lobby/session", self._session, is_public=True),
+            Route("POST", "/lobby/session", self._log_in, is_public=True),
+            Route("DELETE", "/lobby/session", self._log_out),
+            Route("GET", "/lobby/{file}", self._file, is_public=True),
+        ]
 
-    async def _guests(self, asked: Asked, user: str) -> Reply:
-        words = (asked.arg("filter") or "")[:_MOST_FILTER].lower().split()
-        every = await self._hearing.find(self._directory.all)
-        fitting = [guest for guest in every if _fits(guest, words)]
-        return Reply.of(
-            {
-                "user": user,
-                "total": len(every),
-                "fitting": len(fitting),
-                "guests": [self._guest(guest) for guest in fitting[: self.MOST_LISTED]],
-            }
-        )
+    def page(self) -> Reply:
+        page = self._files["lobby.html"]
+        return Reply(200, page.body, page.content_type, {"Vary": "Accept"}, page.policy)
 
-    def _guest(self, guest: Guest) -> dict[str, Any]:
-        consoles, viewers = self._attendance.of(guest.uuid)
+    async def _file(self, visit: Visit) -> Reply:
+        name = visit.names["file"]
+        if name == "lobby.html" or name not in self._files:
+            raise Fault(404, "There is nothing at this address.")
+        return self._files[name]
+
+    # Logging in.
+
+    async def _log_in(self, visit: Visit) -> Reply:
+        asked, body = visit.asked, visit.asked.json()
+        user, password = body.get("user"), body.get("password")
+        if set(body) != {"user", "password"} or not (
+            isinstance(user, str) and isinstance(password, str)
+        ):
+            raise Fault(400, "One logs in by user and password.")
+        try:
+            caller = await self._credentials.by_password(
+                asked, user, password.encode("utf-8", "replace"), "session"
+            )
+        except Fault as fault:
+            headers = {k: v for k, v in fault.headers.items() if k != "WWW-Authenticate"}
+            raise Fault(fault.status, fault.message, headers) from None
+        self._sessions.end(asked)
+        session, cookie = self._sessions.begin(caller.name, asked.is_secure)
+        return Reply.of({"user": user, "csrf": session.csrf}, {"Set-Cookie": cookie})
+
+    async def _session(self, visit: Visit) -> Reply:
+        """
+        Public, since who is not logged in is told just that.
+        """
+        session = self._sessions.of(visit.asked)
+        user: str | None = None
+        try:
+            user = (await self._authentication.caller(visit.asked)).name
+        except Fault as fault:
+            if fault.status != 401:
+                raise
+        return Reply.of({"user": user, "csrf": session.csrf if session is not None else ""})
+
+    async def _log_out(self, visit: Visit) -> Reply:
+        return Reply.of({}, {"Set-Cookie": self._sessions.end(visit.asked)})
+
+    # Guests.
+
+    async def _guests(self, visit: Visit) -> Reply:
+        caller = visit.caller
+        words = (visit.asked.arg("filter") or "")[:_MOST_FILTER].lower().split()
+        total, fitting, listed = 0, 0, []
+
+        async def is_any() -> bool:
+            async for _ in self._desk.each(caller):
+                return True
+            return False
+
+        await self._hearing.find(is_any)
+        async for guest in self._desk.each(caller):
+            total += 1
+            if self._fits(guest, words):
+                fitting += 1
+                if fitting <= self.MOST_LISTED:
+                    listed.append(self._guest(guest, self._desk.mode(caller, guest)))
+        return Reply.of({"user": caller.name, "total": total, "fitting": fitting, "guests": listed})
+
+    def _guest(self, guest: Guest, mode: str | None) -> dict[str, Any]:
+        consoles = self._attendance.of(guest.uuid)
         return {
             "id": guest.uuid,
             "name": guest.name,
             "host": guest.host,
             "state": self._directory.state(guest),
             "devices": list(guest.devices),
-            "consoles": consoles,
-            "viewers": viewers,
+            "mode": mode,
+            "consoles": [
+                {
+                    "id": name,
+                    "device": console.device,
+                    "viewers": len(console.viewers),
+                    "users": sorted(set(console.viewers.values()))[: self.MOST_VIEWERS],
+                }
+                for name, console in consoles.items()
+            ],
             "closed": self._why_not(guest),
         }
+
+    def _fits(self, guest: Guest, words: list[str]) -> bool:
+        """
+        Whether every word is somewhere in what is shown of C{guest}.
+        """
+        if not words:
+            return True
+        state = self._directory.state(guest)
+        text = f"{guest.name} {guest.host} {guest.uuid} {state}".lower()
+        return all(word in text for word in words)
 
     def _why_not(self, guest: Guest) -> str:
         """
@@ -142,26 +216,34 @@ class Lobby:
             return "The guest has no serial device that can be used"
         return ""
 
-    async def _open(self, asked: Asked, user: str) -> Reply:
+    # Consoles.
+
+    async def _open(self, visit: Visit) -> Reply:
+        asked, caller = visit.asked, visit.caller
         body = asked.json()
-        uuid, device, mode = body.get("guest"), body.get("device"), body.get("mode", "rw")
+        uuid, device, mode = body.get("guest"), body.get("device"), body.get("mode", READ_WRITE)
         if set(body) - {"guest", "device", "mode"} or mode not in MODES:
             raise Fault(400, "A console is asked for by guest, device and mode (rw or ro).")
         known = parse_uuid(uuid) if isinstance(uuid, str) else None
         if known is None or not (device is None or isinstance(device, str)):
             raise Fault(400, "A guest is named by its UUID, and a device by its alias.")
-        guest = await self._hearing.find(lambda: self._directory.find(known))
-        if guest is None:
-            raise Fault(404, "That guest is not there any more.")
-        opened = await self._consoles.open(guest, device, mode, asked.context(user))
-        return Reply.of({"url": self._addresses.page(asked, opened.token), "device": opened.device})
+        context = asked.context(caller.name)
+        try:
+            guest = await self._desk.guest(caller, known, context)
+        except Fault:
+            raise Fault(404, "That guest is not there any more.") from None
+        opened = await self._desk.open(caller, guest, device, mode, context)
+        return Reply.of(
+            {
+                "url": self._addresses.page(asked, opened.token),
+                "device": opened.device,
+                "mode": opened.mode,
+                "lifetime": opened.lifetime,
+            }
+        )
 
-
-def _fits(guest: Guest, words: list[str]) -> bool:
-    """
-    Whether every word is somewhere in what is shown of C{guest}.
-    """
-    if not words:
-        return True
-    text = f"{guest.name} {guest.host} {guest.uuid} {guest.state}".lower()
-    return all(word in text for word in words)
+    async def _close(self, visit: Visit) -> Reply:
+        context = visit.asked.context(visit.caller.name)
+        guest = await self._desk.guest(visit.caller, visit.names["guest"], context)
+        await self._desk.close(visit.caller, guest, visit.names["console"], context)
+        return Reply.of({})

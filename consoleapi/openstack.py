@@ -5,131 +5,122 @@ console takes.
     GET  /v2.1, /v2.1/                        the version; to everybody
     GET  /v2.1/servers, /servers/detail       ?name= ?status= ?host= ?limit= ?marker=
     GET  /v2.1/servers/UUID
-    POST /v2.1/servers/UUID/remote-consoles
-         {"remote_console": {"protocol": "serial", "type": "serial"}}
-    POST /v2.1/servers/UUID/action
-         {"os-getSerialConsole": {"type": "serial"}}
+    GET  /v2.1/limits                         how often one may ask, and what is left
+    POST /v2.1/servers/UUID/...               actions.py
+         /v2.1/servers/UUID/consoles...       openconsoles.py
 
-A slash at the end makes no difference, and nothing is ever redirected: clients
+C{/v1.1} is the same under the name it had when consoles came to OpenStack.  A
+slash at the end makes no difference, and nothing is ever redirected: clients
 lose their way then.  What a query asks for and is not understood is passed over.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlencode
 
 from consoleapi import versions
 from consoleapi.addresses import Addresses
 from consoleapi.authentication import IAuthentication
-from consoleapi.consoles import READ_WRITE, Consoles
-from consoleapi.directory import Directory, Guest, parse_uuid
+from consoleapi.desk import Desk
+from consoleapi.directory import Guest
 from consoleapi.faults import Fault
-from consoleapi.hearing import Hearing
+from consoleapi.gate import Gate
 from consoleapi.namefilter import NameFilter
-from consoleapi.schema import GET_SERIAL_CONSOLE, REMOTE_CONSOLE, check
+from consoleapi.ratelimits import RateLimits
+from consoleapi.routes import Route, Routes, Visit
 from consoleapi.servers import Servers
-from consoleapi.versions import Microversion
 from consoleapi.web import Asked, Reply, as_fault
 from consolebus.ibus import BusFailure
 
-_ONE = re.compile(r"/servers/([^/]{1,255})(/remote-consoles|/action)?")
+PREFIXES = ("/v2.1", "/v1.1")
 
 
 class OpenStack:
     """
+    Everything below the prefixes.
+
+    @ivar routes: what there is.
+    """
+
+    def __init__(
+        self, authentication: IAuthentication, limits: RateLimits, routes: Iterable[Route]
+    ) -> None:
+        self.routes = Routes(routes)
+        self._gate = Gate(authentication, limits, self.routes, hides=True)
+
+    async def answer(self, asked: Asked) -> Reply:
+        version = versions.OLDEST
+        try:
+            version = versions.chosen(asked.headers)
+            reply = await self._gate.answer(asked)
+        except (Fault, BusFailure) as problem:
+            reply = Reply.of_fault(as_fault(problem))
+        headers = {**versions.told(version), **reply.headers}
+        return Reply(reply.status, reply.body, reply.content_type, headers)
+
+
+class ServerRoutes:
+    """
+    What only reads.
+
     @cvar MOST_LISTED: servers in one answer, as in nova's.
     """
 
     MOST_LISTED = 1000
 
     def __init__(
-        self,
-        authentication: IAuthentication,
-        hearing: Hearing,
-        directory: Directory,
-        servers: Servers,
-        consoles: Consoles,
-        addresses: Addresses,
+        self, desk: Desk, servers: Servers, limits: RateLimits, addresses: Addresses
     ) -> None:
-        self._authentication = authentication
-        self._hearing = hearing
-        self._directory = directory
+        self._desk = desk
         self._servers = servers
-        self._consoles = consoles
+        self._limits = limits
         self._addresses = addresses
 
-    async def answer(self, asked: Asked) -> Reply:
-        """
-        @param asked: for C{/v2.1} or below.
-        """
-        version = versions.OLDEST
-        try:
-            version = versions.chosen(asked.headers)
-            return Reply.of(await self._answer(asked, version), versions.told(version))
-        except (Fault, BusFailure) as problem:
-            fault = as_fault(problem)
-            headers = {**versions.told(version), **fault.headers}
-            return Reply.of_fault(Fault(fault.status, fault.message, headers))
+    def routes(self, prefix: str) -> list[Route]:
+        return [
+            Route("GET", prefix, self._version, is_public=True),
+            Route("GET", f"{prefix}/servers", self._list),
+            Route("GET", f"{prefix}/servers/detail", self._list),
+            Route("GET", f"{prefix}/servers/{{server}}", self._show),
+            Route("GET", f"{prefix}/limits", self._show_limits),
+        ]
 
-    async def _answer(self, asked: Asked, version: Microversion) -> dict[str, Any]:
-        path = asked.path.removeprefix("/v2.1").removesuffix("/")
-        if not path:
-            asked.must_read()
-            return versions.document(self._addresses.api(asked))
-        user = await self._authentication.user(asked.headers, asked.address)
-        if path in ("/servers", "/servers/detail"):
-            asked.must_read()
-            return await self._list(asked, version, path)
-        match = _ONE.fullmatch(path)
-        if match is None:
-            raise Fault(404, "The resource could not be found.")
-        name, what = match[1], match[2]
-        if what is None:
-            asked.must_read()
-            guest = await self._guest(name)
-            return {"server": self._servers.detailed(guest, self._addresses.api(asked), version)}
-        asked.must_be("POST")
-        body = asked.json()
-        if what == "/remote-consoles":
-            return await self._remote_console(asked, body, name, user)
-        return await self._act(asked, body, name, user)
+    async def _version(self, visit: Visit) -> Reply:
+        return Reply.of(versions.document(self._addresses.api(visit.asked)))
 
-    # Finding guests.
+    async def _show(self, visit: Visit) -> Reply:
+        asked = visit.asked
+        version, context = versions.chosen(asked.headers), asked.context(visit.caller.name)
+        guest = await self._desk.guest(visit.caller, visit.names["server"], context)
+        root = self._addresses.api(asked)
+        return Reply.of({"server": self._servers.detailed(guest, root, version)})
 
-    async def _guest(self, name: str) -> Guest:
-        uuid = parse_uuid(name)
-        missing = Fault(404, f"Instance {name[:100]} could not be found.")
-        if uuid is None:
-            # Clients try a name here first, and then look for it in the list.
-            raise missing
-        guest = await self._hearing.find(lambda: self._directory.find(uuid))
-        if guest is None:
-            raise missing
-        return guest
+    async def _show_limits(self, visit: Visit) -> Reply:
+        rate = self._limits.told(visit.caller.name)
+        return Reply.of({"limits": {"rate": rate, "absolute": {}}})
 
-    async def _list(self, asked: Asked, version: Microversion, path: str) -> dict[str, Any]:
+    async def _list(self, visit: Visit) -> Reply:
+        asked = visit.asked
+        version = versions.chosen(asked.headers)
         fits = self._filter(asked)
         limit = _limit(asked.arg("limit"), self.MOST_LISTED)
-        found: Sequence[Guest] = await self._hearing.find(
-            lambda: [guest for guest in self._directory.all() if fits(guest)]
-        )
-        left = _after(found, asked.arg("marker"))
+        guests, more = await self._desk.page(visit.caller, fits, asked.arg("marker"), limit)
         root = self._addresses.api(asked)
-        page = left[:limit]
+        path = asked.path.removesuffix("/")
         if path.endswith("/detail"):
-            listed = [self._servers.detailed(guest, root, version) for guest in page]
+            listed = [self._servers.detailed(guest, root, version) for guest in guests]
         else:
-            listed = [self._servers.brief(guest, root) for guest in page]
+            listed = [self._servers.brief(guest, root) for guest in guests]
         answer: dict[str, Any] = {"servers": listed}
-        if page and len(left) > len(page):
+        if guests and more:
             following = [(k, v) for k, vs in asked.args.items() for v in vs if k != "marker"]
-            query = urlencode([*following, ("marker", page[-1].uuid)])
-            href = f"{root}v2.1{path}?{query}"
+            query = urlencode([*following, ("marker", guests[-1].uuid)])
+            href = f"{root}{path.removeprefix('/')}?{query}"
             answer["servers_links"] = [{"rel": "next", "href": href}]
-        return answer
+        return Reply.of(answer)
 
     def _filter(self, asked: Asked) -> Callable[[Guest], bool]:
         name, host = asked.arg("name"), asked.arg("host")
@@ -150,35 +141,6 @@ class OpenStack:
 
         return fits
 
-    # Consoles.
-
-    async def _remote_console(
-        self, asked: Asked, body: dict[str, Any], name: str, user: str
-    ) -> dict[str, Any]:
-        check(body, REMOTE_CONSOLE)
-        wanted = body["remote_console"]
-        for word in (wanted["protocol"], wanted["type"]):
-            if word != "serial":
-                raise Fault(400, f"Unavailable console type {word}. Only serial ones are served.")
-        url = await self._open(asked, name, user)
-        return {"remote_console": {"protocol": "serial", "type": "serial", "url": url}}
-
-    async def _act(
-        self, asked: Asked, body: dict[str, Any], name: str, user: str
-    ) -> dict[str, Any]:
-        if len(body) != 1:
-            raise Fault(400, "An action is an object with one property, the action's name.")
-        action = next(iter(body))
-        if action != "os-getSerialConsole":
-            raise Fault(400, f"There is no such action: {action[:100]}")
-        check(body, GET_SERIAL_CONSOLE)
-        return {"console": {"type": "serial", "url": await self._open(asked, name, user)}}
-
-    async def _open(self, asked: Asked, name: str, user: str) -> str:
-        guest = await self._guest(name)
-        opened = await self._consoles.open(guest, None, READ_WRITE, asked.context(user))
-        return self._addresses.console(asked, opened.token)
-
 
 def _limit(text: str | None, most: int) -> int:
     if text is None:
@@ -191,13 +153,3 @@ def _limit(text: str | None, most: int) -> int:
         )
     # To nova, too, 0 means no limit of the client's own.
     return min(int(text), most) or most
-
-
-def _after(guests: Sequence[Guest], marker: str | None) -> Sequence[Guest]:
-    if not marker:
-        return guests
-    uuid = parse_uuid(marker)
-    for position, guest in enumerate(guests):
-        if guest.uuid == uuid:
-            return guests[position + 1 :]
-    raise Fault(400, f"marker [{marker[:100]}] not found")

@@ -9,12 +9,15 @@ allowed; a property is an object again or one of a few words.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from consoleapi.faults import Fault
 
 Schema: TypeAlias = "Mapping[str, Schema | Sequence[str]]"
+
+_MOST_LINES = 1_000_000
 
 PROTOCOLS = ("vnc", "spice", "serial", "rdp", "mks")
 TYPES = ("novnc", "xvpvnc", "rdp-html5", "spice-html5", "serial", "webmks")
@@ -41,6 +44,33 @@ def check(value: Any, schema: Schema) -> None:
     @raise Fault: 400, C{value} is not as C{schema} says.
     """
     _check_object(value, schema, "")
+
+
+def console_length(value: Any) -> int | None:
+    """
+    How many lines C{os-getConsoleOutput} asks for; C{None} for all.
+
+    @raise Fault: 400.
+    """
+    if not isinstance(value, dict):
+        raise _invalid("os-getConsoleOutput", value, f"{_shown(value)} is not of type 'object'")
+    strange = set(value) - {"length"}
+    if strange:
+        raise _invalid(
+            "os-getConsoleOutput",
+            value,
+            f"Additional properties are not allowed ({_shown(min(strange))} was unexpected)",
+        )
+    length = value.get("length")
+    if length is None:
+        return None
+    if isinstance(length, str) and re.fullmatch(r"-?[0-9]{1,9}", length):
+        length = int(length)
+    if not isinstance(length, int) or isinstance(length, bool):
+        raise _invalid("length", length, f"{_shown(length)} is not of type 'integer'")
+    if length < -1:
+        raise _invalid("length", length, f"{length} is less than the minimum of -1")
+    return None if length == -1 else min(length, _MOST_LINES)
 
 
 def _check_object(value: Any, schema: Schema, field: str) -> None:

@@ -45,7 +45,7 @@ class Threads(Service):
         @raise Unavailable: too much waits already.
         """
         if self._busy >= self.MOST:
-            raise Unavailable("Too many log-ins are being checked now; try again in a moment.")
+            raise Unavailable("Too much is being looked up now; try again in a moment.")
         self._busy += 1
         working: Deferred[T] = deferToThreadPool(self._reactor, self._pool, work, *args)
         return working.addBoth(self._done)

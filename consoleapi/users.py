@@ -18,40 +18,31 @@ import hashlib
 import re
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 import bcrypt
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-Run = Callable[[Callable[[bytes, bytes], bool], bytes, bytes], Deferred[bool]]
-"""Runs a check of a password and a hash elsewhere than in the reactor."""
+from consoleapi.files import BadFile, Run, read_bounded
 
 _HASH = re.compile(r"\$2[aby]\$(?P<cost>[0-9]{2})\$[./A-Za-z0-9]{53}")
-_MOST_BYTES = 8 << 20
 _MOST_COST = 15
 _MOST_PASSWORD = 72
 
 
-class BadUsersFile(ValueError):
+class BadUsersFile(BadFile):
     """
     The file can't be used.
 
     @ivar line: which line is wrong, from 1; 0 where it is the whole file.
-    @ivar why: repeats nothing of the line, which may hold a password.
     """
 
     def __init__(self, path: str, line: int, why: str) -> None:
-        super().__init__(path, line, why)
-        self.path = path
+        super().__init__(path, why)
         self.line = line
-        self.why = why
 
     def __str__(self) -> str:
-        return (
-            f"{self.path}, line {self.line}: {self.why}" if self.line else f"{self.path} {self.why}"
-        )
+        return f"{self.path}, line {self.line}: {self.why}" if self.line else super().__str__()
 
 
 def read_users(path: str) -> Mapping[str, bytes]:
@@ -59,13 +50,7 @@ def read_users(path: str) -> Mapping[str, bytes]:
     @return: the bcrypt hash of every user.
     @raise BadUsersFile:
     """
-    try:
-        with Path(path).open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise BadUsersFile(path, 0, f"can't be read: {error.strerror}") from None
-    if len(content) > _MOST_BYTES:
-        raise BadUsersFile(path, 0, f"is longer than {_MOST_BYTES >> 20} MiB")
+    content = read_bounded(path)
     users: dict[str, bytes] = {}
     for number, raw in enumerate(content.split(b"\n"), 1):
         try:
@@ -105,12 +90,29 @@ class Users:
 
     def __init__(self, clock: IReactorTime, hashes: Mapping[str, bytes], run: Run) -> None:
         self._clock = clock
-        self._hashes = hashes
         self._run = run
         self._key = secrets.token_bytes(32)
         self._right: OrderedDict[bytes, float] = OrderedDict()
+        self.change(hashes)
+
+    def change(self, hashes: Mapping[str, bytes]) -> None:
+        """
+        The file says this now; whoever's password is another logs in anew.
+        """
+        self._hashes = hashes
+        self._right.clear()
         # Who is unknown costs what the dearest of the others cost.
         self._dearest = max(hashes.values(), key=lambda hashed: hashed[4:6])
+
+    def __contains__(self, user: object) -> bool:
+        return user in self._hashes
+
+    def stamp(self, user: str) -> bytes:
+        """
+        What is different once the password of C{user} is; empty where there is none.
+        """
+        hashed = self._hashes.get(user)
+        return b"" if hashed is None else self._digest(user, hashed)
 
     async def knows(self, user: str, password: bytes) -> bool:
         """

@@ -38,7 +38,8 @@ class Asked:
     A request that has passed the first checks.
 
     @ivar path: as it came, undecoded, without the query.
-    @ivar args: of the query.
+    @ivar query: as it came, undecoded.
+    @ivar args: of the query, and of a form.
     @ivar host: the name, and port if any, that the client used for us.
     @ivar address: of the client, for the log.
     @ivar request_id: as OpenStack writes them; in our log, on the bus and in
@@ -53,6 +54,7 @@ class Asked:
     host: str
     is_secure: bool
     address: str
+    query: str = ""
     request_id: str = field(default_factory=lambda: f"req-{uuid4()}")
 
     def arg(self, name: str) -> str | None:
@@ -182,6 +184,7 @@ class ApiResource(Resource):
             body=content.read(_MOST_BODY + 1),
             host=host,
             is_secure=request.isSecure(),
+            query=request.uri.partition(b"?")[2].decode("latin-1"),
             address=str(getattr(request.getClientAddress(), "host", "this machine")),
         )
 

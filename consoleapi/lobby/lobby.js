@@ -1,5 +1,7 @@
 // The lobby: asks for the guests again and again, shows them, opens consoles.
 
+import { NotLoggedIn, ask, send } from "./asking.js";
+import { findSession, logOut, onLogin, showLogin } from "./login.js";
 import { Row } from "./row.js";
 
 const EVERY = 3000; // ms between an answer and the next question
@@ -18,27 +20,12 @@ let timer = 0;
 let asking = null; // an AbortController while a question is out
 let failures = 0;
 let isLoaded = false;
+let hasSession = false;
 
 // Only what is different is written: screen readers read what was written.
 function say(node, text) {
   if (node.textContent !== text) node.textContent = text;
   node.hidden = !text;
-}
-
-async function request(path, patience, options = {}, abort = new AbortController()) {
-  const late = setTimeout(() => abort.abort(new DOMException("", "TimeoutError")), patience);
-  try {
-    const response = await fetch(path, { ...options, signal: abort.signal });
-    const answer = await response.json();
-    if (!response.ok) throw new Error(Object.values(answer)[0]?.message || response.statusText);
-    return answer;
-  } catch (error) {
-    // The network fails (TypeError), or something between us answers in its own words.
-    const isSilent = ["TimeoutError", "TypeError", "SyntaxError"].includes(error.name);
-    throw isSilent ? new Error("The server does not answer.") : error;
-  } finally {
-    clearTimeout(late);
-  }
 }
 
 // The guests.
@@ -50,18 +37,30 @@ async function refresh() {
   const wanted = filter.value.trim();
   try {
     const query = new URLSearchParams({ filter: wanted });
-    const answer = await request(`lobby/guests?${query}`, PATIENCE, {}, mine);
+    const answer = await ask(`lobby/guests?${query}`, PATIENCE, {}, mine);
     if (mine !== asking) return;
     failures = 0;
     isLoaded = true;
     show(answer, wanted);
   } catch (error) {
     if (mine !== asking) return;
+    asking = null;
+    if (error instanceof NotLoggedIn) {
+      askToLogIn();
+      return;
+    }
     failures += 1;
     showTrouble(error);
   }
   asking = null;
   later();
+}
+
+function askToLogIn() {
+  for (const node of [table, element("tools"), element("who")]) node.hidden = true;
+  say(element("trouble"), "");
+  instead("");
+  showLogin(true);
 }
 
 function later() {
@@ -73,7 +72,10 @@ function later() {
 function show(answer, wanted) {
   say(element("trouble"), "");
   table.classList.remove("stale");
-  say(element("user"), answer.user === "anonymous" ? "" : answer.user);
+  showLogin(false);
+  element("tools").hidden = false;
+  element("user").textContent = answer.user;
+  element("who").hidden = !hasSession;
   showRows(answer.guests);
   const { total, fitting } = answer;
   const guests = (count) => (count === 1 ? "1 guest" : `${count.toLocaleString("en")} guests`);
@@ -103,7 +105,7 @@ function showRows(guests) {
   guests.forEach((guest, position) => {
     let row = rows.get(guest.id);
     if (!row) {
-      row = new Row(openConsole);
+      row = new Row({ open: openConsole, share: shareConsole, end: endConsole });
       rows.set(guest.id, row);
     }
     row.show(guest);
@@ -138,7 +140,7 @@ function clearFilter() {
 
 // A console.
 
-async function openConsole(row, guest, device) {
+async function openConsole(row, guest, device, mode) {
   // Now, in the click itself: later on, browsers take it for an advertisement.
   const tab = window.open("", "_blank");
   const title = `the console of ${guest.name}`;
@@ -147,22 +149,55 @@ async function openConsole(row, guest, device) {
     tab.document.title = guest.name;
     tab.document.body.textContent = `Opening ${title}…`;
   }
+  await during(row, async () => {
+    try {
+      const { url } = await grant(guest, device, mode);
+      if (tab) {
+        tab.location.replace(url);
+        row.say("");
+      } else {
+        row.offer("The browser kept the tab from opening:", url, `open ${title}`);
+      }
+    } catch (error) {
+      tab?.close();
+      throw error;
+    }
+  });
+}
+
+// A link by which somebody else can watch.
+async function shareConsole(row, guest, device) {
+  await during(row, async () => {
+    const { url, lifetime } = await grant(guest, device, "ro");
+    const until = `within ${Math.max(1, Math.round(lifetime / 60))} minutes can watch`;
+    try {
+      await navigator.clipboard.writeText(url);
+      row.say(`The link is copied. Whoever opens it ${until}.`);
+    } catch {
+      row.offer(`Whoever opens this link ${until}:`, url, `watch ${guest.name}`);
+    }
+  });
+}
+
+async function endConsole(row, guest, id) {
+  await during(row, async () => {
+    await send("DELETE", `lobby/guests/${guest.id}/consoles/${encodeURIComponent(id)}`, OPENING);
+    row.say("The console was ended.");
+  });
+}
+
+async function grant(guest, device, mode) {
+  const wanted = { guest: guest.id, device, mode };
+  const answer = await send("POST", "lobby/consoles", OPENING, wanted);
+  if (!/^https?:/.test(answer.url)) throw new Error("The server gave no web address.");
+  return answer;
+}
+
+async function during(row, act) {
   row.busy(true);
   try {
-    const { url } = await request("lobby/consoles", OPENING, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ guest: guest.id, device, mode: "rw" }),
-    });
-    if (!/^https?:/.test(url)) throw new Error("The server gave no web address.");
-    if (tab) {
-      tab.location.replace(url);
-      row.say("");
-    } else {
-      row.offer("The browser kept the tab from opening:", url, `open ${title}`);
-    }
+    await act();
   } catch (error) {
-    tab?.close();
     row.say(error.message, "bad");
   }
   row.busy(false);
@@ -187,4 +222,27 @@ document.addEventListener("visibilitychange", () => {
   else clearTimeout(timer);
 });
 
-refresh();
+onLogin(() => {
+  hasSession = true;
+  filter.focus({ preventScroll: true });
+  instead("Looking for guests…");
+  refresh().then(() => filter.focus());
+});
+
+element("logout").addEventListener("click", logOut);
+
+async function start() {
+  try {
+    const found = await findSession();
+    hasSession = found.hasSession;
+    if (!found.isKnown) {
+      askToLogIn();
+      return;
+    }
+  } catch {
+    // The question for the guests goes wrong in the same way, and says so.
+  }
+  refresh();
+}
+
+start();

@@ -53,12 +53,14 @@ class PageTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.world = World(users={"ann": "right"})
 
-    def test_page_is_for_who_is_logged_in(self) -> None:
-        answer = self.world.get("/", headers=HTML)
+    def test_what_is_in_it_is_for_who_is_logged_in(self) -> None:
+        """
+        The page itself asks for a password then, so the browser must not.
+        """
+        answer = self.world.get("/lobby/guests")
 
         self.assertEqual(answer.status, 401)
-        self.assertIn(b"<h1>401 Unauthorized</h1>", answer.body)
-        self.assertEqual(answer.header("Vary"), "Accept")
+        self.assertEqual(answer.header("WWW-Authenticate"), 'FormBased realm="ajaxconsole"')
 
     def test_page(self) -> None:
         answer = self.world.get("/", headers=HTML, auth=("ann", "right"))
@@ -79,7 +81,7 @@ class PageTests(SynchronousTestCase):
 
         paths = re.findall(r'(?:src|href)="([^"]+)"', page)
         self.assertEqual(sorted(paths), ["lobby/icon.svg", "lobby/lobby.css", "lobby/lobby.js"])
-        for path in [*paths, "lobby/row.js"]:
+        for path in [*paths, *(f"lobby/{name}.js" for name in ("row", "login", "asking"))]:
             self.assertEqual(self.world.get(f"/{path}").status, 200, path)
         self.assertNotRegex(page, r"<style|style=|<script>|\son[a-z]+=")
 
@@ -144,8 +146,8 @@ class GuestsTests(SynchronousTestCase):
                 "host": "h1",
                 "state": "running",
                 "devices": ["serial0", "serial1"],
-                "consoles": 0,
-                "viewers": 0,
+                "mode": "rw",
+                "consoles": [],
                 "closed": "",
             },
         )
@@ -188,8 +190,11 @@ class GuestsTests(SynchronousTestCase):
         self.world.settle()
         after = self.guests()["web1"]
 
-        self.assertEqual((during["consoles"], during["viewers"]), (1, 1))
-        self.assertEqual((after["consoles"], after["viewers"]), (0, 0))
+        self.assertEqual(
+            during["consoles"],
+            [{"id": "c1", "device": "serial0", "viewers": 1, "users": ["bob"]}],
+        )
+        self.assertEqual(after["consoles"], [])
 
     def test_filter(self) -> None:
         self.assertEqual(set(self.guests("?filter=WEB")), {"web1", "web2"})
@@ -242,7 +247,10 @@ class OpenTests(SynchronousTestCase):
         answer = self.open()
 
         url = f"http://proxy.example:6083/?token={TOKEN}"
-        self.assertEqual(answer.json, {"url": url, "device": "serial0"})
+        self.assertEqual(
+            answer.json,
+            {"url": url, "device": "serial0", "mode": "rw", "lifetime": 600.0},
+        )
 
     def test_device_and_mode(self) -> None:
         self.open(device="serial1", mode="ro")
@@ -282,5 +290,5 @@ class OpenTests(SynchronousTestCase):
         )
         read = self.world.get("/lobby/consoles")
 
-        self.assertEqual((form.status, foreign.status, read.status), (415, 403, 405))
+        self.assertEqual((form.status, foreign.status, read.status), (415, 403, 404))
         self.assertEqual(self.host.asked, [])

@@ -5,6 +5,7 @@ An API with hosts around it, all in memory, and a client that asks it.
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,10 +17,15 @@ from treq.testing import StubTreq
 from twisted.internet.defer import Deferred, execute
 from twisted.internet.task import Clock
 
-from consoleapi.authentication import Anonymous, HttpBasic, IAuthentication
-from consoleapi.tap import make_resource
+from consoleapi import ratelimits
+from consoleapi.accounts import Accounts
+from consoleapi.audit import Audit
+from consoleapi.keys import Keys
+from consoleapi.policy import Policy
+from consoleapi.ratelimits import parse_limit
+from consoleapi.tap import make_parts
 from consoleapi.users import Users
-from consolebus.ibus import BusFailure, Context
+from consolebus.ibus import BusFailure, Conflict, Context
 from consolebus.memory import MemoryBroker, MemoryBus
 
 TOKEN = "token-" + "t" * 37
@@ -32,7 +38,10 @@ SETTINGS: Mapping[str, Any] = {
     "url-scheme": "http",
     "allowed-host": ["api.example"],
     "allowed-origin": [],
+    "rate-limits": [parse_limit(text) for text in ratelimits.DEFAULTS],
 }
+
+NOW = 1_800_000_000.0
 
 SERIAL = {"remote_console": {"protocol": "serial", "type": "serial"}}
 
@@ -86,6 +95,9 @@ class FakeHost:
     @ivar asked: the arguments of every C{get_console}.
     @ivar failure: what C{get_console} raises, if anything.
     @ivar pending: what it returns instead of C{answer}, if anything.
+    @ivar output: what its guests said; C{None} where no console is open.
+    @ivar closed: the consoles that it was told to end.
+    @ivar revoked: the grants that it was told to revoke.
     @ivar consoles: names to the guest and the viewers, as C{list_consoles} and
         C{list_viewers} tell.
     """
@@ -110,6 +122,9 @@ class FakeHost:
             "expires_in": 600.0,
         }
         self.consoles: dict[str, tuple[str, list[str]]] = {}
+        self.output: bytes | None = b""
+        self.closed: list[str] = []
+        self.revoked: list[str] = []
         self.bus = MemoryBus(world.broker, world.clock)
         self.bus.serve(
             f"compute.{name}",
@@ -117,6 +132,9 @@ class FakeHost:
                 "get_console": self.get_console,
                 "list_consoles": self.list_consoles,
                 "list_viewers": self.list_viewers,
+                "close_console": self.close_console,
+                "get_output": self.get_output,
+                "revoke_grant": self.revoke_grant,
             },
         )
         self.bus.listen("compute", {"announce": lambda context: self.tell()})
@@ -158,12 +176,27 @@ class FakeHost:
     def list_consoles(self, context: Context) -> Any:
         return {
             "consoles": [
-                {"console": name, "domain": where} for name, (where, _) in self.consoles.items()
+                {"console": name, "domain": where, "device": "serial0", "state": "live"}
+                for name, (where, _) in self.consoles.items()
             ]
         }
 
     def list_viewers(self, context: Context, console: str) -> Any:
-        return {"viewers": [{"name": name} for name in self.consoles[console][1]]}
+        viewers = self.consoles[console][1]
+        return {"viewers": [{"name": n, "user": f"user of {n}", "mode": "rw"} for n in viewers]}
+
+    def close_console(self, context: Context, console: str) -> Any:
+        self.closed.append(console)
+        return {}
+
+    def get_output(self, context: Context, domain: str, device: Any, length: int) -> Any:
+        if self.output is None:
+            raise Conflict("no console of that guest is open, so nothing was recorded")
+        return {"output": b64encode(self.output[-length:]).decode(), "offset": 0}
+
+    def revoke_grant(self, context: Context, grant: str) -> Any:
+        self.revoked.append(grant)
+        return {"known": True}
 
 
 class World:
@@ -171,22 +204,42 @@ class World:
     @ivar authorized: what the proxies were told.
     """
 
-    def __init__(self, *, users: Mapping[str, str] | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        *,
+        users: Mapping[str, str] | None = None,
+        policy: Policy | None = None,
+        keys: Keys | None = None,
+        audit: str | None = None,
+        **settings: Any,
+    ) -> None:
         """
         @param users: passwords by name; everybody is let in without.
+        @param policy: without one, all may do everything.
+        @param audit: the path of the audit log.
         """
         self.clock = Clock()
         self.broker = MemoryBroker(self.clock)
         self.bus = MemoryBus(self.broker, self.clock)
-        authentication: IAuthentication = Anonymous()
+        passwords: Users | None = None
         if users is not None:
             hashes = {
                 name: bcrypt.hashpw(password.encode(), bcrypt.gensalt(4))
                 for name, password in users.items()
             }
-            authentication = HttpBasic(Users(self.clock, hashes, execute))
+            passwords = Users(self.clock, hashes, execute)
+        self.accounts = Accounts(passwords)
+        if policy is not None:
+            self.accounts.policy_changed(policy)
+        if keys is not None:
+            self.accounts.keys_changed(keys)
+        self.audit = Audit(audit, self.clock.seconds, lambda: NOW + self.clock.seconds())
         options = {**SETTINGS, **{name.replace("_", "-"): v for name, v in settings.items()}}
-        self.hearing, self.resource = make_resource(self.clock, options, self.bus, authentication)
+        parts = make_parts(
+            self.clock, options, self.bus, self.accounts, self.audit, execute, self.now
+        )
+        self.hearing, self.grants, self.root = parts.hearing, parts.grants, parts.root
+        self.resource = parts.resource
         self.authorized: list[dict[str, Any]] = []
         proxy = MemoryBus(self.broker, self.clock)
         proxy.listen(
@@ -201,6 +254,7 @@ class World:
         Start the API, and hear of what there is.
         """
         self.hearing.start()
+        self.grants.start()
         self.bus.start()
         self.settle()
 
@@ -210,6 +264,12 @@ class World:
         """
         for _ in range(50):
             self.clock.advance(0)
+
+    def now(self) -> float:
+        """
+        The calendar's time.
+        """
+        return NOW + self.clock.seconds()
 
     def later(self, seconds: float) -> None:
         self.clock.advance(seconds)

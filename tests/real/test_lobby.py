@@ -43,14 +43,11 @@ class LobbyTests(SynchronousTestCase):
         self.chromium = chromium.__enter__()
         self.addCleanup(chromium.__exit__, None, None, None)
 
-    def lobby(self, **how: Any) -> Any:
+    def login_page(self, **how: Any) -> Any:
         """
-        @return: a tab with the lobby's table in it.
+        @return: a tab with the lobby's form in it.
         """
-        name, password = self.login
-        context = self.chromium.new_context(
-            http_credentials={"username": name, "password": password}, **how
-        )
+        context = self.chromium.new_context(**how)
         context.set_default_timeout(PATIENCE * 1000)
         tab = context.new_page()
         self.problems: list[str] = []
@@ -60,7 +57,22 @@ class LobbyTests(SynchronousTestCase):
             lambda said: self.problems.append(said.text) if said.type == "error" else None,
         )
         tab.goto(self.console.api.root)
+        tab.get_by_label("User").wait_for()
+        return tab
+
+    def lobby(self, **how: Any) -> Any:
+        """
+        @return: a tab with the lobby's table in it.
+        """
+        tab = self.login_page(**how)
+        name, password = self.login
+        tab.keyboard.type(name)
+        tab.keyboard.press("Tab")
+        tab.keyboard.type(password)
+        tab.keyboard.press("Enter")
         self.row(tab, "web1").wait_for()
+        for cookie in tab.context.cookies():
+            known.add("session", cookie["value"])
         return tab
 
     def row(self, tab: Any, name: str) -> Any:
@@ -79,7 +91,7 @@ class LobbyTests(SynchronousTestCase):
         page.until_connected()
         page.log_in()
 
-        self.row(tab, "web1").get_by_text("open, 1 viewer").wait_for()
+        self.row(tab, "web1").get_by_text("open, 1 viewer: ann").wait_for()
         self.assertNotIn("token", opened.value.url)
         self.assertIsNone(opened.value.evaluate("window.opener"))
         self.assertEqual((self.problems, page.problems), ([], []))
@@ -90,7 +102,7 @@ class LobbyTests(SynchronousTestCase):
         """
         tab = self.lobby()
         row = self.row(tab, "off1")
-        button = row.get_by_role("button")
+        button = row.get_by_role("button", name="Open console")
         self.assertTrue(button.is_disabled())
         self.assertIn("The guest is not running", row.inner_text())
 
@@ -121,7 +133,7 @@ class LobbyTests(SynchronousTestCase):
         self.guest.destroy()
 
         with tab.context.expect_page() as opened:
-            self.row(tab, "web1").get_by_role("button").click()
+            self.row(tab, "web1").get_by_role("button", name="Open console").click()
         self.row(tab, "web1").get_by_text("is not running").wait_for()
 
         self.assertTrue(opened.value.is_closed())
@@ -130,7 +142,7 @@ class LobbyTests(SynchronousTestCase):
         tab = self.lobby()
         tab.evaluate("window.open = () => null")
 
-        self.row(tab, "web1").get_by_role("button").click()
+        self.row(tab, "web1").get_by_role("button", name="Open console").click()
         link = tab.get_by_role("link", name="open the console of web1")
         link.wait_for()
         with tab.context.expect_page() as opened:

@@ -1,0 +1,106 @@
+"""
+Open consoles, over the OpenStack API: listed, shown, made and ended.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.consoleapi.world import SECRET, TOKEN, FakeHost, World, domain, uuid
+
+SERVER = f"/v2.1/servers/{uuid(1)}"
+URL = f"http://proxy.example:6083/?token={TOKEN}"
+
+
+class OpenConsolesTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.world = World()
+        self.host = FakeHost(self.world, "h1", domain(1, "web1"), domain(2, "web2"))
+        self.host.consoles = {"c1": (uuid(1), ["v1"]), "c2": (uuid(2), [])}
+        self.world.start()
+
+    def test_list_has_those_of_that_guest(self) -> None:
+        (console,) = self.world.get(f"{SERVER}/consoles").json["consoles"]
+
+        self.assertEqual(
+            console,
+            {
+                "id": "c1",
+                "device": "serial0",
+                "state": "live",
+                "viewers": [{"name": "v1", "user": "user of v1", "mode": "rw"}],
+            },
+        )
+
+    def test_show(self) -> None:
+        self.assertEqual(self.world.get(f"{SERVER}/consoles/c1").json["console"]["id"], "c1")
+        self.assertEqual(self.world.get(f"{SERVER}/consoles/c2").status, 404)
+        self.assertEqual(self.world.get(f"{SERVER}/consoles/cx").status, 404)
+
+    def test_listing_opens_nothing(self) -> None:
+        """
+        What opens a console is in no list (GHSA-3g72-chj4-2228).
+        """
+        for path in (f"{SERVER}/consoles", f"{SERVER}/consoles/c1"):
+            body = self.world.get(path).body.decode()
+
+            self.assertNotIn(TOKEN, body)
+            self.assertNotIn(SECRET, body)
+
+    def test_create(self) -> None:
+        wanted = {"console": {"device": "serial1", "mode": "ro"}}
+
+        console = self.world.post(f"{SERVER}/consoles", wanted).json["console"]
+
+        self.assertEqual(
+            console,
+            {"id": "c1", "device": "serial0", "mode": "ro", "url": URL, "expires_in": 600.0},
+        )
+        (asked,) = self.host.asked
+        self.assertEqual((asked["device"], asked["mode"]), ("serial1", "ro"))
+
+    def test_create_in_short(self) -> None:
+        self.assertEqual(self.world.post(f"{SERVER}/consoles", {}).json["console"]["mode"], "rw")
+
+    def test_create_what_is_odd(self) -> None:
+        for body in (
+            {"console": 1},
+            {"console": {"mode": "w"}},
+            {"console": {"device": ""}},
+            {"console": {"more": 1}},
+            {"more": 1},
+        ):
+            self.assertEqual(self.world.post(f"{SERVER}/consoles", body).status, 400, body)
+        self.assertEqual(self.host.asked, [])
+
+    def test_delete(self) -> None:
+        answer = self.world.ask("DELETE", f"{SERVER}/consoles/c1")
+
+        self.assertEqual((answer.status, answer.body), (202, b""))
+        self.assertEqual(self.host.closed, ["c1"])
+
+    def test_delete_of_another_guests_console(self) -> None:
+        self.assertEqual(self.world.ask("DELETE", f"{SERVER}/consoles/c2").status, 404)
+        self.assertEqual(self.host.closed, [])
+
+    def test_ajax_console(self) -> None:
+        """
+        The way in which consoles were asked for when they came to OpenStack.
+        """
+        answer = self.world.post(f"/v1.1/servers/{uuid(1)}/ajax_console", {})
+
+        self.assertEqual(answer.json, {"console": {"type": "ajax", "url": URL}})
+
+    def test_output_is_told_byte_for_byte(self) -> None:
+        self.host.output = b"\x1b[31m\xff\r\n"
+
+        answer = self.world.get(f"{SERVER}/output")
+
+        self.assertEqual(answer.body, b"\x1b[31m\xff\r\n")
+        self.assertEqual(answer.header("Content-Type"), "application/octet-stream")
+
+    def test_agent_that_is_gone(self) -> None:
+        self.host.bus.stop()
+        self.world.settle()
+
+        self.assertEqual(self.world.get(f"{SERVER}/consoles").status, 503)
