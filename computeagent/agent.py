@@ -16,31 +16,25 @@ The agent: what a host answers on the bus.
     consoleapi    console_is       opened, viewer_came, viewer_left, waiting, live, closed
     consoleproxy  authorize_console, revoke_grant
 
-The agent mints token and secret.  It keeps the secret and the token's digest; the
-token itself it forgets, so no later question can get it out of us.
+What it mints and tells of grants is L{computeagent.grants}.
 """
 
 from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from secrets import token_hex, token_urlsafe
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from twisted.application.internet import TimerService
 from twisted.internet.defer import Deferred, TimeoutError
-from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from computeagent.announcing import HostAnnouncer
 from computeagent.console import Console
 from computeagent.consoles import Consoles
 from computeagent.domainxml import SerialDevice
+from computeagent.grants import Grants
 from computeagent.hypervisor import IHypervisor
-from computeagent.minting import digest_of
 from computeagent.orders import OrderFailed, TerminalGone
 from computeagent.rooms import Rooms
 from computeagent.workshop import IWorkshop
@@ -53,34 +47,10 @@ _MOST_OUTPUT = 32 * 1024
 """Bytes of scrollback that fit into one answer of an ajaxterm."""
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """
-    @ivar name: public.
-    @ivar digest: of the token.
-    @ivar secret: what a proxy shows the ajaxterm.
-    @ivar minted: when.
-    """
-
-    name: str
-    console: Console
-    digest: str
-    secret: str = field(repr=False)
-    mode: str
-    user: str
-    minted: float
-
-
 class Agent:
     """
-    @cvar MOST_GRANTS: alive at a time.
-    @cvar BATCH: of them are announced in one turn of the reactor.
-    @cvar FORGET_EVERY: seconds between two looks for grants that have expired.
+    Answers, and tells.
     """
-
-    MOST_GRANTS = 20000
-    BATCH = 100
-    FORGET_EVERY = 60.0
 
     _log = Logger()
 
@@ -107,12 +77,7 @@ class Agent:
         self._bus = bus
         self._rooms = rooms
         self._host = host
-        self._token_ttl = token_ttl
-        self._grants: dict[str, Grant] = {}
-        self._unsaid: deque[str] = deque()
-        self._saying: IDelayedCall | None = None
-        self._forgetting = TimerService(self.FORGET_EVERY, self._forget_expired)
-        self._forgetting.clock = reactor
+        self._grants = Grants(reactor, bus, host, token_ttl)
         self._announcer = HostAnnouncer(reactor, hypervisor, bus, host, address)
         self._consoles = Consoles(
             reactor, hypervisor, workshop, rooms, opener, host, self._console_told
@@ -144,14 +109,11 @@ class Agent:
         self._bus.listen("compute", {"announce": self.announce})
         self._bus.when_connected(self._announcer.soon)
         self._announcer.start()
-        self._forgetting.startService()
+        self._grants.start()
 
     async def stop(self) -> None:
         """End every console, and be gone."""
-        if self._saying is not None:
-            self._saying.cancel()
-        if self._forgetting.running:
-            await self._forgetting.stopService()
+        await self._grants.stop()
         await self._announcer.stop()
         await self._consoles.stop()
         await self._hypervisor.stop()
@@ -166,12 +128,11 @@ class Agent:
         _want(device is None or isinstance(device, str), "device is an alias, an index or null")
         _want(mode in ("rw", "ro"), "mode is rw or ro")
         _want(isinstance(user, str) and len(user) <= 255, "user is a text of up to 255 characters")
-        if len(self._grants) >= self.MOST_GRANTS:
-            raise Unavailable(f"host {self._host} has {self.MOST_GRANTS} grants already; try later")
+        self._grants.want_room()
         for _ in range(3):
             console = await self._consoles.get(domain, device)
             try:
-                return await self._grant(console, mode, user)
+                return await self._grants.mint(console, mode, user)
             except TerminalGone:
                 # It was just ending, of idleness perhaps: open another one.
                 await self._consoles.gone(console)
@@ -234,96 +195,23 @@ class Agent:
 
     async def revoke_grant(self, context: Context, grant: str) -> dict[str, Any]:
         _want(isinstance(grant, str) and _NAME.fullmatch(grant) is not None, "grant is its name")
-        known = self._grants.pop(grant, None)
-        self._bus.fanout("consoleproxy", "revoke_grant", {"grant": grant})
-        if known is not None:
-            try:
-                await known.console.revoke(grant)
-            except (TerminalGone, OrderFailed, TimeoutError):
-                pass  # with the console its grants are gone as well
-        return {"known": known is not None}
+        return {"known": await self._grants.revoke(grant)}
 
     def announce(self, context: Context) -> None:
         self._announcer.soon()
-        # From the first one again: who asks now may have missed it.
-        self._unsaid = deque(self._grants)
-        if self._saying is None:
-            self._say_some()
-
-    # Grants.
-
-    def _say_some(self) -> None:
-        self._saying = None
-        for _ in range(min(self.BATCH, len(self._unsaid))):
-            grant = self._grants.get(self._unsaid.popleft())
-            if grant is not None:
-                self._authorize(grant)
-        if self._unsaid:
-            self._saying = self._clock.callLater(0.01, self._say_some)
-
-    async def _grant(self, console: Console, mode: str, user: str) -> dict[str, Any]:
-        token, secret, now = token_urlsafe(32), token_urlsafe(32), self._clock.seconds()
-        grant = Grant(f"g{token_hex(8)}", console, digest_of(token), secret, mode, user, now)
-        terminal = await console.grant(
-            grant.name, digest=digest_of(secret), mode=mode, user=user, lifetime=self._token_ttl
-        )
-        self._grants[grant.name] = grant
-        self._log.info(
-            "Grant {grant} ({mode}) for {user} on {title}",
-            grant=grant.name,
-            mode=mode,
-            user=user,
-            title=console.place.title,
-        )
-        return {
-            "grant": grant.name,
-            "console": console.name,
-            "token": token,
-            "host": terminal.host,
-            "port": terminal.port,
-            "secret": secret,
-            "mode": mode,
-            "device": console.place.device,
-            "expires_in": self._token_ttl,
-        }
-
-    def _forget_expired(self) -> None:
-        """
-        Whether a grant is used only its terminal knows, so that is asked.
-        """
-        expiry = self._clock.seconds() - self._token_ttl
-        old: dict[Console, list[str]] = {}
-        for grant in self._grants.values():
-            if grant.minted <= expiry:
-                old.setdefault(grant.console, []).append(grant.name)
-        for console, names in old.items():
-            looking = Deferred.fromCoroutine(self._forget(console, names))
-            looking.addErrback(lambda f: self._log.failure("while looking for old grants", f))
-
-    async def _forget(self, console: Console, names: Sequence[str]) -> None:
-        try:
-            alive = (await console.order("grants")).get("grants")
-        except (TerminalGone, OrderFailed, TimeoutError):
-            return
-        if isinstance(alive, list):
-            for name in set(names).difference(filter(lambda one: isinstance(one, str), alive)):
-                self._grants.pop(name, None)
-                console.forget([name])
+        self._grants.announce()
 
     def _console_told(self, console: Console, words: Mapping[str, Any]) -> None:
         event = str(words.get("event"))
         if event in ("opened", "waiting", "live"):
             self._tell_console(console, event)
         elif event == "moved":
-            for grant in [g for g in self._grants.values() if g.console is console]:
-                self._authorize(grant)
+            self._grants.moved(console)
         elif event in ("viewer_came", "viewer_left"):
             viewer, user = _text(words.get("viewer"), 64), _text(words.get("user"), 255)
             self._tell_console(console, event, viewer=viewer, user=user)
         elif event == "closed":
-            for grant in [g for g in self._grants.values() if g.console is console]:
-                del self._grants[grant.name]
-                self._bus.fanout("consoleproxy", "revoke_grant", {"grant": grant.name})
+            self._grants.closed(console)
             self._tell_console(console, "closed", reason=words.get("reason"))
 
     # What it tells.
@@ -335,25 +223,6 @@ class Agent:
     def _presence(self) -> None:
         self._announcer.soon()
         self._consoles.look_after()
-
-    def _authorize(self, grant: Grant) -> None:
-        terminal = grant.console.terminal
-        if terminal is not None:
-            self._bus.fanout(
-                "consoleproxy",
-                "authorize_console",
-                {
-                    "grant": grant.name,
-                    "console": grant.console.name,
-                    "digest": grant.digest,
-                    "host": terminal.host,
-                    "port": terminal.port,
-                    "secret": grant.secret,
-                    "mode": grant.mode,
-                    "user": grant.user,
-                    "expires_in": self._token_ttl,
-                },
-            )
 
     def _tell_console(self, console: Console, event: str, **words: object) -> None:
         self._bus.fanout(

@@ -85,7 +85,7 @@ class GettingTests(AgentTestCase):
         """
         answer = self.got()
 
-        self.assertNotIn(answer["secret"], repr(self.agent._grants))
+        self.assertNotIn(answer["secret"], repr(self.agent._grants.__dict__))
 
     def test_opened_is_told(self) -> None:
         """
@@ -151,7 +151,7 @@ class GettingTests(AgentTestCase):
         """
         Their number has a limit.
         """
-        self.agent.MOST_GRANTS = 1
+        self.agent._grants.MOST = 1
         self.got()
 
         self.assertIn("has 1 grants already", self.refused(Unavailable))

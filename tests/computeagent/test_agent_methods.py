@@ -86,7 +86,7 @@ class ConsoleMethodTests(AgentTestCase):
         self.assertEqual(self.proxy.of("revoke_grant"), [{"grant": self.answer["grant"]}])
         self.assertEqual(self.api.of("console_is")[-1]["event"], "closed")
         self.assertEqual(self.api.of("console_is")[-1]["reason"], "closed")
-        self.assertEqual(self.agent._grants, {})
+        self.assertEqual(list(self.agent._grants), [])
 
     def test_revoke_grant(self) -> None:
         """
@@ -165,7 +165,7 @@ class ConsoleMethodTests(AgentTestCase):
         Many grants are told of little by little, so that the agent goes on with its work; and
         two who ask at the same time are told together.
         """
-        self.agent.BATCH = 3
+        self.agent._grants.BATCH = 3
         for _ in range(9):
             self.got()
         self.proxy.messages.clear()
@@ -187,7 +187,7 @@ class ConsoleMethodTests(AgentTestCase):
         """
         What is revoked meanwhile is not authorized afterwards.
         """
-        self.agent.BATCH = 1
+        self.agent._grants.BATCH = 1
         other = self.got()["grant"]
         self.proxy.messages.clear()
 
@@ -202,7 +202,7 @@ class ConsoleMethodTests(AgentTestCase):
         """
         An agent that is stopped stops telling.
         """
-        self.agent.BATCH = 1
+        self.agent._grants.BATCH = 1
         self.got()
         self.agent.announce(Context())
 

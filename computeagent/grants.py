@@ -1,0 +1,212 @@
+"""
+Leave to attach: what the agent knows of each grant, and tells of it.
+
+A grant is minted here with a token for the user and a secret for the proxies.  The
+console's terminal enforces it; the proxies learn it (C{authorize_console}) when they
+ask, and when the terminal has moved; they forget it (C{revoke_grant}) when it was
+revoked or its console is closed.  The token itself is forgotten as soon as it
+was given, so no later question can get it out of us.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from secrets import token_hex, token_urlsafe
+from typing import Any
+
+from twisted.application.internet import TimerService
+from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+
+from computeagent.console import Console
+from computeagent.minting import digest_of
+from computeagent.orders import OrderFailed, TerminalGone
+from consolebus.ibus import IConsoleBus, Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """
+    @ivar name: public.
+    @ivar digest: of the token.
+    @ivar secret: what a proxy shows the ajaxterm.
+    @ivar minted: when.
+    """
+
+    name: str
+    console: Console
+    digest: str
+    secret: str = field(repr=False)
+    mode: str
+    user: str
+    minted: float
+
+
+class Grants:
+    """
+    @cvar MOST: alive at a time.
+    @cvar BATCH: of them are announced in one turn of the reactor.
+    @cvar FORGET_EVERY: seconds between two looks for those that have expired.
+    """
+
+    MOST = 20000
+    BATCH = 100
+    FORGET_EVERY = 60.0
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, bus: IConsoleBus, host: str, lifetime: float) -> None:
+        """
+        @param lifetime: seconds that one lives unused.
+        """
+        self._clock = reactor
+        self._bus = bus
+        self._host = host
+        self._lifetime = lifetime
+        self._grants: dict[str, Grant] = {}
+        self._unsaid: deque[str] = deque()
+        self._saying: IDelayedCall | None = None
+        self._forgetting = TimerService(self.FORGET_EVERY, self._forget_expired)
+        self._forgetting.clock = reactor
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._grants))
+
+    def __getitem__(self, name: str) -> Grant:
+        return self._grants[name]
+
+    def start(self) -> None:
+        """Look after them from now on."""
+        self._forgetting.startService()
+
+    async def stop(self) -> None:
+        """Look after them no more."""
+        self._unsaid.clear()
+        if self._saying is not None:
+            self._saying.cancel()
+            self._saying = None
+        if self._forgetting.running:
+            await self._forgetting.stopService()
+
+    def want_room(self) -> None:
+        """@raise Unavailable: there is none for another grant."""
+        if len(self._grants) >= self.MOST:
+            raise Unavailable(f"host {self._host} has {self.MOST} grants already; try later")
+
+    async def mint(self, console: Console, mode: str, user: str) -> dict[str, Any]:
+        """
+        @return: the answer to C{get_console}.
+        @raise TerminalGone: and what else L{Console.grant} raises.
+        """
+        token, secret, now = token_urlsafe(32), token_urlsafe(32), self._clock.seconds()
+        grant = Grant(f"g{token_hex(8)}", console, digest_of(token), secret, mode, user, now)
+        terminal = await console.grant(
+            grant.name, digest=digest_of(secret), mode=mode, user=user, lifetime=self._lifetime
+        )
+        self._grants[grant.name] = grant
+        self._log.info(
+            "Grant {grant} ({mode}) for {user} on {title}",
+            grant=grant.name,
+            mode=mode,
+            user=user,
+            title=console.place.title,
+        )
+        return {
+            "grant": grant.name,
+            "console": console.name,
+            "token": token,
+            "host": terminal.host,
+            "port": terminal.port,
+            "secret": secret,
+            "mode": mode,
+            "device": console.place.device,
+            "expires_in": self._lifetime,
+        }
+
+    async def revoke(self, name: str) -> bool:
+        """@return: whether it was known."""
+        grant = self._grants.pop(name, None)
+        self._bus.fanout("consoleproxy", "revoke_grant", {"grant": name})
+        if grant is None:
+            return False
+        try:
+            await grant.console.revoke(name)
+        except (TerminalGone, OrderFailed, TimeoutError):
+            pass  # with the console its grants are gone as well
+        return True
+
+    def of(self, console: Console) -> list[Grant]:
+        """@return: those on one console."""
+        return [grant for grant in self._grants.values() if grant.console is console]
+
+    def closed(self, console: Console) -> None:
+        """A console is no more."""
+        for grant in self.of(console):
+            del self._grants[grant.name]
+            self._bus.fanout("consoleproxy", "revoke_grant", {"grant": grant.name})
+
+    def announce(self) -> None:
+        """Tell the proxies of all, little by little."""
+        # From the first one again: who asks now may have missed it.
+        self._unsaid = deque(self._grants)
+        if self._saying is None:
+            self._say_some()
+
+    def moved(self, console: Console) -> None:
+        """A console has another terminal."""
+        for grant in self.of(console):
+            self._authorize(grant)
+
+    def _say_some(self) -> None:
+        self._saying = None
+        for _ in range(min(self.BATCH, len(self._unsaid))):
+            grant = self._grants.get(self._unsaid.popleft())
+            if grant is not None:
+                self._authorize(grant)
+        if self._unsaid:
+            self._saying = self._clock.callLater(0.01, self._say_some)
+
+    def _authorize(self, grant: Grant) -> None:
+        terminal = grant.console.terminal
+        if terminal is not None:
+            self._bus.fanout(
+                "consoleproxy",
+                "authorize_console",
+                {
+                    "grant": grant.name,
+                    "console": grant.console.name,
+                    "digest": grant.digest,
+                    "host": terminal.host,
+                    "port": terminal.port,
+                    "secret": grant.secret,
+                    "mode": grant.mode,
+                    "user": grant.user,
+                    "expires_in": self._lifetime,
+                },
+            )
+
+    def _forget_expired(self) -> None:
+        """
+        Whether a grant is used only its terminal knows, so that is asked.
+        """
+        expiry = self._clock.seconds() - self._lifetime
+        old: dict[Console, list[str]] = {}
+        for grant in self._grants.values():
+            if grant.minted <= expiry:
+                old.setdefault(grant.console, []).append(grant.name)
+        for console, names in old.items():
+            looking = Deferred.fromCoroutine(self._forget(console, names))
+            looking.addErrback(lambda f: self._log.failure("while looking for old grants", f))
+
+    async def _forget(self, console: Console, names: Sequence[str]) -> None:
+        try:
+            alive = (await console.order("grants")).get("grants")
+        except (TerminalGone, OrderFailed, TimeoutError):
+            return
+        if isinstance(alive, list):
+            for name in set(names).difference(filter(lambda one: isinstance(one, str), alive)):
+                self._grants.pop(name, None)
+                console.forget([name])
