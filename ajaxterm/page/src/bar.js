@@ -1,67 +1,69 @@
 /**
  * The status bar: says how the console is, in words and signs, not by colour
- * alone.
+ * alone. What comes and goes in it has its place all the time.
  */
 
+import { byId, write } from "./dom.js";
+import { keyboardOf } from "./keyboard.js";
 import { plain } from "./plain.js";
 import { strings } from "./strings.js";
+import { Viewers } from "./viewers.js";
 
-/** Milliseconds for which a notice stays. */
-const NOTICE_FOR = 4_000;
+/** Milliseconds for which words stay. */
+const SAID_FOR = 5_000;
 
-/** @typedef {import("./connection.js").State} State */
+/** @typedef {import("./interfaces.js").State} State */
 
 export class Bar {
   /**
-   * @param {Document} document
    * @param {() => number} now by the clock of the connection's deadlines
-   * @param {{reconnect: () => void, tellSize: () => void}} actions
+   * @param {object} actions
+   * @param {() => void} actions.reconnect
+   * @param {() => void} actions.tellSize
+   * @param {() => void} actions.keyboard take it, or give it back
+   * @param {(name: string) => void} actions.giveKeyboard
+   * @param {() => void} actions.recall notices that were put away
    */
-  constructor(document, now, { reconnect, tellSize }) {
-    const find = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
-    this._document = document;
+  constructor(now, { reconnect, tellSize, keyboard, giveKeyboard, recall }) {
     this._now = now;
-    this._bar = find("bar");
+    this._bar = byId("bar");
     this._icon = /** @type {Element} */ (document.querySelector("#state-icon use"));
-    this._word = find("state-word");
-    this._delay = find("state-delay");
-    this._reconnect = find("reconnect");
-    this._title = find("title");
-    this._held = find("held");
-    this._mode = find("mode");
-    this._viewers = /** @type {HTMLDetailsElement} */ (find("viewers"));
-    this._roundTrip = find("round-trip");
-    this._size = /** @type {HTMLButtonElement} */ (find("size"));
-    this._log = /** @type {HTMLAnchorElement} */ (find("log"));
-    this._detail = find("detail");
-    this._notice = find("notice");
-    this._noticeTimer = 0;
-    this._shownViewers = "";
-    this._offersSize = false;
+    this._word = byId("state-word");
+    this._delay = byId("state-delay");
+    this._reconnect = byId("reconnect");
+    this._title = byId("title");
+    this._held = byId("held");
+    this._recording = byId("recording");
+    this._notices = byId("notices");
+    this._mode = byId("mode");
+    this._keyboard = /** @type {HTMLButtonElement} */ (byId("keyboard"));
+    this._keyboardFace = /** @type {HTMLElement} */ (this._keyboard.querySelector("span"));
+    this._viewers = new Viewers(/** @type {HTMLDetailsElement} */ (byId("viewers")), giveKeyboard);
+    this._way = byId("way");
+    this._roundTrip = byId("round-trip");
+    this._size = /** @type {HTMLButtonElement} */ (byId("size"));
+    this._detail = byId("detail");
+    this._said = byId("notice");
+    this._saidTimer = 0;
 
     this._reconnect.addEventListener("click", reconnect);
     this._size.addEventListener("click", tellSize);
+    this._keyboard.addEventListener("click", keyboard);
+    this._notices.addEventListener("click", recall);
     this._held.title = strings.heldHint;
     this._roundTrip.title = strings.roundTripHint;
-    this._log.textContent = strings.log;
-    this._log.title = strings.logHint;
-    // A list that hangs over the terminal goes away like a menu.
-    document.addEventListener("pointerdown", (event) => {
-      if (!this._viewers.contains(/** @type {Node} */ (event.target))) this._viewers.open = false;
-    });
-    this._viewers.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && this._viewers.open) {
-        this._viewers.open = false;
-        event.stopPropagation();
-      }
-    });
+    write(this._recording, strings.recording);
+    this._recording.title = strings.recordingHint;
+    write(this._way, strings.withoutWebSocket);
+    this._way.title = strings.withoutWebSocketHint;
   }
 
   /**
    * @param {State} state
    * @param {{rows: number, columns: number}} size
+   * @param {number} putAway notices
    */
-  show(state, { rows, columns }) {
+  show(state, { rows, columns }, putAway) {
     this._bar.dataset.state = state.name;
     this._icon.setAttribute("href", `#icon-${state.name}`);
     write(this._word, strings.states[state.name]);
@@ -74,7 +76,7 @@ export class Bar {
     const title = plain(state.title, 100);
     write(this._title, title);
     this._title.title = title;
-    this._document.title = strings.documentTitle(title);
+    document.title = strings.documentTitle(title);
 
     const words = this._words(state);
     write(this._detail, words);
@@ -82,25 +84,25 @@ export class Bar {
 
     this._held.hidden = state.unsent === 0 || state.name === "connected" || state.name === "waiting";
     write(this._held, strings.held(state.unsent));
+    this._recording.hidden = !state.recording;
+    this._notices.hidden = putAway === 0;
+    write(this._notices, strings.notices(putAway));
 
     this._mode.hidden = state.mode === null;
     if (state.mode) {
       write(this._mode, strings.modes[state.mode]);
       this._mode.dataset.mode = state.mode;
     }
-
-    this._showViewers(state);
-
-    this._roundTrip.hidden = state.roundTrip === null;
-    if (state.roundTrip !== null) write(this._roundTrip, strings.roundTrip(state.roundTrip));
+    this._showKeyboard(state);
+    this._viewers.show(state);
+    this._way.hidden = state.way !== "poll" || state.name === "ended";
+    write(this._roundTrip, strings.roundTrip(state.roundTrip));
 
     // Where the server can set the size, nobody needs to type it.
-    const canTell = state.mode === "rw" && !state.resizable && state.name === "connected";
+    const canTell = canTellSize(state);
     write(this._size, strings.size(rows, columns));
     this._size.disabled = !canTell;
     this._size.title = canTell ? strings.sizeAction(rows, columns) : strings.sizeHint;
-
-    this._log.download = `${title.replace(/[^\p{L}\p{N}._-]+/gu, "-") || "console"}.log`;
   }
 
   /**
@@ -119,19 +121,24 @@ export class Bar {
    *
    * @param {string} text
    */
-  notice(text) {
-    this._notice.textContent = text;
-    this._notice.hidden = false;
-    clearTimeout(this._noticeTimer);
-    this._noticeTimer = window.setTimeout(() => {
-      this._notice.hidden = true;
-    }, NOTICE_FOR);
+  say(text) {
+    this._said.textContent = text;
+    this._said.hidden = false;
+    clearTimeout(this._saidTimer);
+    this._saidTimer = window.setTimeout(() => {
+      this._said.hidden = true;
+    }, SAID_FOR);
   }
 
   readOnly() {
-    this.notice(strings.readOnly);
-    this._mode.classList.add("flash");
-    window.setTimeout(() => this._mode.classList.remove("flash"), 600);
+    this.say(strings.readOnly);
+    this._flash(this._mode);
+  }
+
+  /** @param {string} words */
+  lockedOut(words) {
+    this.say(words);
+    this._flash(this._keyboard);
   }
 
   /** To the first thing in the bar that can be pressed. */
@@ -141,6 +148,23 @@ export class Bar {
     )?.focus();
   }
 
+  /** @param {HTMLElement} element */
+  _flash(element) {
+    element.classList.add("flash");
+    window.setTimeout(() => element.classList.remove("flash"), 600);
+  }
+
+  /** @param {State} state */
+  _showKeyboard(state) {
+    const { holding, face, hint, canChange } = keyboardOf(state);
+    this._keyboard.dataset.holding = holding;
+    this._keyboard.disabled = !canChange;
+    this._keyboard.title = hint;
+    this._keyboard.setAttribute("aria-label", hint);
+    this._keyboard.setAttribute("aria-pressed", String(holding === "yours"));
+    write(this._keyboardFace, face);
+  }
+
   /** @param {State} state */
   _words(state) {
     const message = plain(state.message, 300);
@@ -148,41 +172,7 @@ export class Bar {
     if (state.name === "behind") return strings.behindDetail;
     return strings.reasons[state.reason] ?? plain(state.reason, 300);
   }
-
-  /** @param {State} state */
-  _showViewers(state) {
-    const here = state.name === "connected" || state.name === "waiting";
-    this._viewers.hidden = !here || state.viewers.length === 0;
-    // Rebuilt only when it changes, so that what is focused or read out stays.
-    const shown = JSON.stringify([state.viewers, state.viewer]);
-    if (shown === this._shownViewers) return;
-    this._shownViewers = shown;
-    const [summary, list] = /** @type {[HTMLElement, HTMLElement]} */ ([...this._viewers.children]);
-    const lines = state.viewers.map(({ name, user, mode }) => {
-      const who = plain(String(user || name), 60) + (name === state.viewer ? ` (${strings.you})` : "");
-      return [who, strings.viewerMode(mode)];
-    });
-    summary.textContent = strings.viewers(lines.length);
-    summary.title = `${strings.viewersLabel}:\n${lines.map((line) => line.join(", ")).join("\n")}`;
-    list.replaceChildren(
-      ...lines.map(([who, mode]) => {
-        const item = this._document.createElement("li");
-        const what = this._document.createElement("span");
-        item.textContent = who;
-        what.textContent = mode;
-        item.append(what);
-        return item;
-      }),
-    );
-  }
 }
 
-/**
- * Leaves alone what is as it should be: a live region speaks at every write.
- *
- * @param {HTMLElement} element
- * @param {string} text
- */
-function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
+/** @param {State} state */
+export const canTellSize = (state) => state.mode === "rw" && !state.resizable && state.name === "connected";

@@ -66,3 +66,14 @@ const light = {
   brightCyan: "#157b82",
   brightWhite: "#ffffff",
 };
+
+/**
+ * @param {boolean} isLight
+ * @returns {import("@xterm/addon-search").ISearchOptions["decorations"]}
+ */
+export const searchColours = (isLight) => ({
+  matchBackground: isLight ? "#f4e3a6" : "#57480f",
+  matchOverviewRuler: isLight ? "#b78c00" : "#d9b155",
+  activeMatchBackground: isLight ? "#f2b84b" : "#96640a",
+  activeMatchColorOverviewRuler: isLight ? "#8a5a00" : "#f0cd7b",
+});

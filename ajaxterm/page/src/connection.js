@@ -6,6 +6,7 @@
  *     connecting -> attached           hello has come
  *     connecting -> retrying           refused, broken, or no hello in time
  *     attached   -> retrying           broken, silent, or ended with leave to retry
+ *     attached   -> connecting         by plain requests so far, and a WebSocket has come up
  *     attached   -> behind             the screen can't follow: 16 MiB wait for it
  *     behind     -> connecting         the screen has caught up
  *     retrying   -> connecting         the delay is over, the user impatient, or the network back
@@ -14,31 +15,20 @@
  *
  * Output has offsets, input has numbers (docs/protocol.md). The offset goes up
  * only by what was handed to the screen, so a later connection asks for
- * exactly what is missing.
+ * exactly what is missing. How bytes travel is way.js's affair, where output is
+ * output.js's, and what the server says about the console is kept in facts.js.
  */
 
 import { Backoff } from "./backoff.js";
+import { EARLY } from "./choice.js";
+import { changedBy, factsOf, nothingKnown } from "./facts.js";
+import { Heartbeat } from "./heartbeat.js";
 import { Outbox } from "./outbox.js";
+import { Output } from "./output.js";
+import { Way } from "./way.js";
 
-/** Milliseconds from opening a socket to its `hello`. */
+/** Milliseconds from opening a link to its `hello`. */
 const HELLO_WITHIN = 15_000;
-/** Milliseconds between pings. */
-const PING_EVERY = 5_000;
-const FIRST_PING = 1_000;
-/**
- * So many pings in a row with nothing heard, and the connection is given up.
- * Ticks are counted, not time: a tab that was frozen is not punished.
- */
-const SILENT_PINGS = 3;
-/** A connection that lived so long was a good one: the next delay is the shortest. */
-const GOOD_AFTER = 10_000;
-/** Bytes waiting in the screen at which the connection is dropped, and picked up again. */
-const MOST_PENDING = 16 * 1024 * 1024;
-const FEW_PENDING = 1024 * 1024;
-/** Bytes in one message of input, and bytes that may wait in the socket. */
-const INPUT_MESSAGE = 16 * 1024;
-const MOST_BUFFERED = 64 * 1024;
-const PUMP_AGAIN = 20;
 /**
  * A proxy that was just restarted refuses grants that it is yet to hear of, so
  * only refusals over so many milliseconds are believed.
@@ -54,64 +44,47 @@ const FINAL = new Map([
   [4003, "revoked"],
 ]);
 
-/**
- * @typedef {object} Screen what shows the output
- * @property {(bytes: Uint8Array, replayed: boolean, parsed: (count: number) => void) => void} write
- * @property {(may: boolean) => void} mayAnswer
- * @property {() => void} startedAnew the output begins again: clear
- * @property {(count: number) => void} missed bytes of output are gone here
- * @property {(count: number) => void} undelivered bytes typed earlier won't be typed
- * @property {(message: string) => void} refused the server didn't do something
- *
- * @typedef {object} Clock
- * @property {() => number} now milliseconds
- * @property {(delay: number, call: () => void) => () => void} after answers with what cancels it
- *
- * @typedef {{name: string, user: string, mode: string}} Viewer
- *
- * @typedef {object} State
- * @property {"connecting"|"connected"|"waiting"|"reconnecting"|"behind"|"ended"} name
- * @property {string} reason why it is reconnecting or has ended: a word for strings.js
- * @property {string} message the server's own words on it, or ""
- * @property {number|null} deadline when it will try again, by the clock
- * @property {string} title
- * @property {"rw"|"ro"|null} mode null before the first hello
- * @property {string|null} viewer our public name
- * @property {Viewer[]} viewers
- * @property {boolean} answering
- * @property {boolean} resizable
- * @property {number|null} roundTrip milliseconds
- * @property {number|null} offset of the next byte of output
- * @property {number|null} live
- * @property {number} pending bytes which the screen has yet to parse
- * @property {number} unsent bytes typed and not sent
- * @property {number} uncounted bytes typed and not counted by the server
- */
-
 export class Connection {
   /**
    * @param {object} parts
    * @param {() => WebSocket} parts.dial opens a socket
+   * @param {import("./interfaces.js").Post} parts.post sends a request
    * @param {() => Promise<number>} parts.probe asks over HTTP: a status, or 0
-   * @param {Screen} parts.screen
-   * @param {Clock} parts.clock
+   * @param {import("./interfaces.js").Screen} parts.screen
+   * @param {import("./interfaces.js").Clock} parts.clock
    * @param {() => number} parts.random from 0 to 1
    * @param {() => void} parts.changed called when `state` has changed
    */
-  constructor({ dial, probe, screen, clock, random, changed }) {
-    this._dialSocket = dial;
+  constructor({ dial, post, probe, screen, clock, random, changed }) {
     this._probe = probe;
     this._screen = screen;
     this._clock = clock;
     this._changed = changed;
     this._backoff = new Backoff(random);
     this._outbox = new Outbox();
+    this._output = new Output(screen, () => {
+      if (this._phase === "behind") this._dial();
+    });
+    this._heartbeat = new Heartbeat(
+      clock,
+      (ping) => this._way.say(ping),
+      () => this._retry("silent"),
+    );
+    this._way = new Way(
+      { dial, post, clock },
+      {
+        opened: () => this._attach(),
+        event: (event) => this._received(event),
+        output: (bytes) => this._outputCame(bytes),
+        ready: () => this._pump(),
+        closed: (code, reason) => this._closed(code, reason),
+      },
+      () => this._switched(),
+    );
 
     /** @type {"connecting"|"attached"|"retrying"|"behind"|"ended"} */
     this._phase = "connecting";
-    /** @type {WebSocket|null} */
-    this._socket = null;
-    this._opened = false;
+    this._changingWay = false;
     this._failedBefore = false;
     this._reason = "";
     this._message = "";
@@ -120,62 +93,44 @@ export class Connection {
     /** @type {number|null} */
     this._refusedSince = null;
     this._attachedAt = 0;
-    this._silentPings = 0;
-    this._pending = 0;
-    /** Cancels the timer of the phase: for hello, the next ping, or the next try. */
+    /** Cancels the timer of the phase: for hello, or the next try. */
     this._cancelTimer = () => {};
-    this._cancelPump = () => {};
 
     /** @type {string|null} */
     this._resume = null;
-    /** @type {number|null} */
-    this._offset = null;
-    /** @type {number|null} */
-    this._live = null;
+    /** Which session the offset belongs to. @type {string|null} */
+    this._console = null;
     /** @type {{rows: number, columns: number}|null} */
     this._size = null;
-    /** @type {"rw"|"ro"|null} */
-    this._mode = null;
-    this._title = "";
-    /** @type {string|null} */
-    this._viewer = null;
-    /** @type {Viewer[]} */
-    this._viewers = [];
+    this._facts = nothingKnown();
     this._answering = false;
-    this._resizable = false;
-    this._line = { state: "live", message: "" };
-    /** @type {number|null} */
-    this._roundTrip = null;
   }
 
-  /** @returns {State} */
+  /** @returns {import("./interfaces.js").State} */
   get state() {
-    /** @type {State["name"]} */
+    /** @type {import("./interfaces.js").State["name"]} */
     let name;
     let message = this._message;
-    if (this._phase === "attached") {
-      name = this._line.state === "waiting" ? "waiting" : "connected";
-      message = this._line.message;
+    if (this._phase === "attached" || this._changingWay) {
+      name = this._facts.line.state === "waiting" ? "waiting" : "connected";
+      message = this._facts.line.message;
     } else if (this._phase === "connecting") {
       name = this._failedBefore ? "reconnecting" : "connecting";
     } else {
       name = this._phase === "retrying" ? "reconnecting" : this._phase;
     }
     return {
+      ...this._facts,
       name,
       reason: this._reason,
       message,
       deadline: this._deadline,
-      title: this._title,
-      mode: this._mode,
-      viewer: this._viewer,
-      viewers: this._viewers,
+      way: this._way.kind,
       answering: this._answering,
-      resizable: this._resizable,
-      roundTrip: this._roundTrip,
-      offset: this._offset,
-      live: this._live,
-      pending: this._pending,
+      roundTrip: this._heartbeat.roundTrip,
+      offset: this._output.offset,
+      live: this._output.live,
+      pending: this._output.pending,
       unsent: this._outbox.unsent,
       uncounted: this._outbox.length,
     };
@@ -192,6 +147,11 @@ export class Connection {
     return this._outbox.limit;
   }
 
+  /** How many more of them fit. */
+  get room() {
+    return this._outbox.room;
+  }
+
   /** The user says: now; or anew, if a try takes long. */
   reconnect() {
     if (this._phase === "attached" || this._phase === "behind") return;
@@ -206,9 +166,8 @@ export class Connection {
   awake() {
     if (this._phase === "retrying") {
       this._dial();
-    } else if (this._phase === "attached" && this._silentPings < SILENT_PINGS) {
-      this._silentPings = SILENT_PINGS - 1;
-      this._ping();
+    } else if (this._phase === "attached") {
+      this._heartbeat.doubt();
     }
   }
 
@@ -218,7 +177,7 @@ export class Connection {
    */
   type(bytes) {
     if (this._phase === "ended") return "ended";
-    if (this._mode === "ro") return "read-only";
+    if (this._facts.mode === "ro") return "read-only";
     if (!this._outbox.add(bytes)) return "full";
     this._pump();
     if (this._phase !== "attached") this._changed();
@@ -232,7 +191,28 @@ export class Connection {
    * @param {Uint8Array} bytes
    */
   answer(bytes) {
-    if (this._phase === "attached" && this._mode === "rw" && this._outbox.add(bytes)) this._pump();
+    if (this._phase === "attached" && this._facts.mode === "rw" && this._outbox.add(bytes)) this._pump();
+  }
+
+  /** What was typed and has not reached the guest is not to. */
+  cancelInput() {
+    const dropped = this._outbox.dropUnsent();
+    if (this._phase === "attached") this._way.say({ do: "cancel_input" });
+    if (dropped) this._screen.cancelled(dropped);
+    this._changed();
+  }
+
+  /**
+   * Asks the server to do something. Without a connection nothing is asked:
+   * what was meant for now is not to happen later.
+   *
+   * @param {{do: string, [field: string]: unknown}} wish
+   * @returns {boolean} whether it was asked
+   */
+  ask(wish) {
+    if (this._phase !== "attached") return false;
+    this._way.say(wish);
+    return true;
   }
 
   /**
@@ -250,39 +230,46 @@ export class Connection {
     this._hangUp();
     this._phase = "connecting";
     this._deadline = null;
-    this._opened = false;
     this._changed();
-    let socket;
     try {
-      socket = this._dialSocket();
+      this._way.open();
     } catch {
       this._retry("unreachable");
       return;
     }
-    this._socket = socket;
-    socket.binaryType = "arraybuffer";
-    socket.onopen = () => {
-      this._opened = true;
-      this._send({ do: "attach", resume: this._resume, offset: this._offset });
-    };
-    socket.onmessage = (event) => this._received(event.data);
-    socket.onclose = (event) => this._closed(event.code, event.reason);
-    this._cancelTimer = this._clock.after(HELLO_WITHIN, () => this._retry("unreachable"));
+    this._waitForHello();
   }
 
-  /** Lets go of the socket: nothing that it still delivers counts. */
+  _waitForHello() {
+    this._cancelTimer = this._clock.after(HELLO_WITHIN, () => {
+      this._way.mute();
+      this._retry("unreachable");
+    });
+  }
+
+  _attach() {
+    this._way.attach({ resume: this._resume, offset: this._output.offset, console: this._console });
+  }
+
+  /** From plain requests to a WebSocket; for the user nothing has changed. */
+  _switched() {
+    this._letGo();
+    this._phase = "connecting";
+    this._changingWay = true;
+    this._waitForHello();
+  }
+
   _hangUp() {
+    this._letGo();
+    this._way.close();
+  }
+
+  _letGo() {
     this._cancelTimer();
     this._cancelTimer = () => {};
-    this._cancelPump();
-    this._cancelPump = () => {};
-    this._roundTrip = null;
+    this._changingWay = false;
+    this._heartbeat.stop();
     this._setAnswering(false);
-    const socket = this._socket;
-    if (!socket) return;
-    this._socket = null;
-    socket.onopen = socket.onmessage = socket.onclose = null;
-    socket.close();
   }
 
   /**
@@ -294,17 +281,26 @@ export class Connection {
     if (final) this._end(final, reason);
     else if (code === 4029) this._retry("full", reason);
     else if (code === 1001) this._retry("away", reason);
-    else if (this._opened) this._retry("lost");
-    else this._refused();
+    else if (code === 0) this._refused();
+    else {
+      this._way.broke(this._lived());
+      this._retry("lost");
+    }
   }
 
   /** Not even opened. A browser won't say why; a plain request might. */
   _refused() {
+    const wasSocket = this._way.kind === "websocket";
     this._retry("unreachable");
     const deadline = this._deadline;
     this._probe().then((status) => {
       // Unless somebody tried again meanwhile.
       if (this._phase !== "retrying" || this._deadline !== deadline) return;
+      if (status === 200 && wasSocket) {
+        this._refusedSince = null;
+        if (this._way.blocked()) this._dial();
+        return;
+      }
       if (status !== 401 && status !== 403 && status !== 410) {
         this._refusedSince = null;
         return;
@@ -324,9 +320,8 @@ export class Connection {
    * @param {string} message
    */
   _retry(reason, message = "") {
-    if (this._phase === "attached" && this._clock.now() - this._attachedAt >= GOOD_AFTER) {
-      this._backoff.reset();
-    }
+    this._way.lived(this._lived());
+    if (this._lived() >= EARLY) this._backoff.reset();
     this._hangUp();
     this._phase = "retrying";
     this._failedBefore = true;
@@ -351,12 +346,12 @@ export class Connection {
     this._reason = reason;
     this._message = message;
     this._deadline = null;
+    this._facts = { ...this._facts, ending: null, held: false };
     this._outbox.clear();
     if (dropped) this._screen.undelivered(dropped);
     this._changed();
   }
 
-  /** The screen can't follow, and a browser can't pause a socket. */
   _fallBehind() {
     this._hangUp();
     this._phase = "behind";
@@ -365,24 +360,19 @@ export class Connection {
     this._changed();
   }
 
+  /** Milliseconds since hello. */
+  _lived() {
+    return this._phase === "attached" ? this._clock.now() - this._attachedAt : 0;
+  }
+
   // What the server says.
 
-  /** @param {string|ArrayBuffer} message */
-  _received(message) {
-    this._silentPings = 0;
-    if (typeof message !== "string") {
-      if (this._phase === "attached") this._output(new Uint8Array(message));
-      return;
-    }
-    let event;
-    try {
-      event = JSON.parse(message);
-    } catch {
-      return;
-    }
+  /** @param {any} event */
+  _received(event) {
+    this._heartbeat.heard();
     if (this._phase === "connecting") {
-      if (event?.event === "hello") this._hello(event);
-      else if (event?.event === "end") this._endEvent(event);
+      if (event.event === "hello") this._hello(event);
+      else if (event.event === "end") this._endEvent(event);
     } else if (this._phase === "attached") {
       this._event(event);
     }
@@ -396,28 +386,21 @@ export class Connection {
     }
     this._cancelTimer();
     this._phase = "attached";
+    this._changingWay = false;
     this._attachedAt = this._clock.now();
-    this._silentPings = 0;
     this._refusedSince = null;
     this._reason = this._message = "";
-    const asked = this._offset;
     const first = this._resume === null;
+    const isNew = this._console !== null && (hello.console ?? null) !== this._console;
     this._resume = hello.resume;
-    this._viewer = hello.viewer;
-    this._viewers = [];
-    this._mode = hello.mode === "rw" ? "rw" : "ro";
-    this._title = String(hello.title ?? "");
-    this._resizable = hello.resizable === true;
-    this._setLine(hello.line);
-    this._offset = hello.offset;
-    this._live = hello.live;
-    if (asked !== null && hello.offset < asked) this._screen.startedAnew();
-    else if (asked !== null && hello.offset > asked) this._screen.missed(hello.offset - asked);
-    this._resumeInput(first, hello.resumed === true, hello.input);
+    this._console = hello.console ?? null;
+    this._facts = factsOf(hello, this._clock.now());
+    this._output.begin(hello.offset, hello.live, isNew);
+    this._resumeInput(first, !isNew && hello.resumed === true, hello.input);
     this._sendSize();
     this._pump();
-    // Not at once: the replay would be measured.
-    this._cancelTimer = this._clock.after(FIRST_PING, () => this._ping());
+    this._heartbeat.start();
+    this._way.attached();
     this._changed();
   }
 
@@ -430,45 +413,43 @@ export class Connection {
    * @param {number} input
    */
   _resumeInput(first, resumed, input) {
-    if (this._mode === "rw") {
-      if (resumed && this._outbox.resume(input)) return;
-      if (first) {
-        this._outbox.renumber(input);
-        return;
-      }
-    }
-    const dropped = this._outbox.clear();
+    const mayType = this._facts.mode === "rw";
+    if (mayType && resumed && this._outbox.resume(input)) return;
+    const dropped = mayType && first ? 0 : this._outbox.clear();
     this._outbox.renumber(input);
     if (dropped) this._screen.undelivered(dropped);
   }
 
   /** @param {any} event */
   _event(event) {
-    switch (event?.event) {
+    this._facts = changedBy(this._facts, event, this._clock.now());
+    switch (event.event) {
       case "gap":
-        this._offset = event.offset;
-        this._screen.missed(event.missed);
+        this._output.gap(event.missed, event.offset);
         break;
       case "counted":
         this._outbox.counted(event.input);
+        if (event.dropped > 0) this._screen.cancelled(event.dropped);
         break;
       case "viewers":
-        this._viewers = Array.isArray(event.viewers) ? event.viewers : [];
-        this._setAnswering(event.answering === this._viewer);
+        this._setAnswering(event.answering === this._facts.viewer);
         break;
-      case "line":
-        this._setLine(event);
+      case "keyboard":
+        this._screen.keyboard(this._facts.keyboard, typeof event.by === "string" ? event.by : null);
         break;
       case "pong":
-        this._roundTrip = Math.max(0, this._clock.now() - event.sent);
+        this._heartbeat.pong(event.sent);
         break;
       case "refused":
-        this._screen.refused(String(event.message ?? event.what ?? ""));
+        // Not counted, and not to be sent again; nor is what would follow it.
+        if (event.what === "input") {
+          this._outbox.refused(event.input, event.length);
+          this._outbox.dropUnsent();
+        }
+        this._screen.refused(String(event.what ?? ""), String(event.message ?? ""));
         break;
       case "end":
         this._endEvent(event);
-        return;
-      default:
         return;
     }
     this._changed();
@@ -482,14 +463,6 @@ export class Connection {
     else this._end(reason, message);
   }
 
-  /** @param {any} line */
-  _setLine(line) {
-    this._line = {
-      state: line?.state === "waiting" ? "waiting" : "live",
-      message: String(line?.message ?? ""),
-    };
-  }
-
   /** @param {boolean} answering */
   _setAnswering(answering) {
     this._answering = answering;
@@ -497,62 +470,27 @@ export class Connection {
   }
 
   /** @param {Uint8Array} bytes */
-  _output(bytes) {
-    const offset = this._offset ?? 0;
-    const replayed = Math.min(bytes.length, Math.max(0, (this._live ?? 0) - offset));
-    this._offset = offset + bytes.length;
-    this._pending += bytes.length;
-    if (replayed > 0) this._hand(bytes.subarray(0, replayed), true);
-    if (replayed < bytes.length) this._hand(bytes.subarray(replayed), false);
-    if (this._pending > MOST_PENDING) this._fallBehind();
-  }
-
-  /**
-   * @param {Uint8Array} bytes
-   * @param {boolean} replayed
-   */
-  _hand(bytes, replayed) {
-    this._screen.write(bytes, replayed, (count) => {
-      this._pending -= count;
-      if (this._phase === "behind" && this._pending <= FEW_PENDING) this._dial();
-    });
+  _outputCame(bytes) {
+    this._heartbeat.heard();
+    // The screen can't follow, and a browser can't pause a link.
+    if (this._phase === "attached" && !this._output.take(bytes)) this._fallBehind();
   }
 
   // What we say.
 
-  /** @param {object} message */
-  _send(message) {
-    this._socket?.send(JSON.stringify(message));
-  }
-
   _sendSize() {
-    if (this._phase !== "attached" || !this._resizable || !this._size) return;
-    this._send({ do: "size", ...this._size });
+    if (this._phase === "attached" && this._facts.resizable && this._size) {
+      this._way.say({ do: "size", ...this._size });
+    }
   }
 
-  /** Sends what was typed, as fast as the socket takes it. */
+  /** Sends what was typed, as fast as the link takes it. */
   _pump() {
-    this._cancelPump();
-    this._cancelPump = () => {};
-    const socket = this._socket;
-    if (this._phase !== "attached" || !socket) return;
-    while (this._outbox.unsent > 0) {
-      if (socket.bufferedAmount > MOST_BUFFERED) {
-        this._cancelPump = this._clock.after(PUMP_AGAIN, () => this._pump());
-        return;
-      }
-      socket.send(this._outbox.take(INPUT_MESSAGE));
+    while (this._phase === "attached" && this._outbox.unsent > 0) {
+      const room = this._way.room(this._outbox.unsent);
+      if (room === 0) return;
+      const at = this._outbox.next;
+      this._way.type(this._outbox.take(room), at);
     }
-  }
-
-  _ping() {
-    this._cancelTimer();
-    if (this._silentPings >= SILENT_PINGS) {
-      this._retry("silent");
-      return;
-    }
-    this._silentPings += 1;
-    this._send({ do: "ping", sent: this._clock.now() });
-    this._cancelTimer = this._clock.after(PING_EVERY, () => this._ping());
   }
 }

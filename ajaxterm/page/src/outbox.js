@@ -29,6 +29,16 @@ export class Outbox {
     return this._first + this._length - this._next;
   }
 
+  /** Number of the byte to send next. */
+  get next() {
+    return this._next;
+  }
+
+  /** How many bytes still fit. */
+  get room() {
+    return this.limit - this._length;
+  }
+
   /**
    * @param {Uint8Array} bytes
    * @returns {boolean} false if they don't fit; then none of them is kept
@@ -62,6 +72,31 @@ export class Outbox {
     this._bytes.copyWithin(0, gone, this._length);
     this._length -= gone;
     this._first += gone;
+  }
+
+  /**
+   * The server has refused bytes, and not counted them: they are not to be
+   * sent again, and what was sent behind them moves down.
+   *
+   * @param {number} at number of the first one
+   * @param {number} length
+   * @returns {number} how many were thrown away
+   */
+  refused(at, length) {
+    const from = Math.max(at, this._first);
+    const gone = Math.min(at + length, this._next) - from;
+    if (!(gone > 0)) return 0;
+    this._bytes.copyWithin(from - this._first, from - this._first + gone, this._length);
+    this._length -= gone;
+    this._next -= gone;
+    return gone;
+  }
+
+  /** @returns {number} how many bytes that were not sent yet were thrown away */
+  dropUnsent() {
+    const dropped = this.unsent;
+    this._length -= dropped;
+    return dropped;
   }
 
   /**

@@ -13,39 +13,54 @@ import { strings } from "./strings.js";
 
 /**
  * @param {HTMLElement} place filled by the terminal, and followed when it changes its size
- * @returns {Terminal}
+ * @param {(event: KeyboardEvent) => boolean} isForPage whether a key is none of the terminal's
  */
-export function openTerminal(place) {
-  const prefersLight = window.matchMedia("(prefers-color-scheme: light)");
-  const narrow = window.matchMedia("(max-width: 600px)");
+export function openTerminal(place, isForPage) {
+  const narrow = window.matchMedia("(max-width: 700px)");
   const terminal = new Terminal({
     // The server keeps bytes (1 MiB by default), this keeps lines.
     scrollback: 10_000,
     cursorBlink: false,
     cursorInactiveStyle: "outline",
     fontFamily: 'ui-monospace, "Cascadia Mono", "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", "Liberation Mono", monospace',
-    fontSize: narrow.matches ? 12 : 14,
-    ...coloursFor(prefersLight.matches),
-    linkHandler: { activate: (_event, address) => openLink(address) },
     logLevel: "off",
+    // For the marks of what was found.
+    allowProposedApi: true,
   });
   const fit = new FitAddon();
   terminal.loadAddon(fit);
-  terminal.attachCustomKeyEventHandler((event) => !leaves(event) && !copies(event, terminal));
+  terminal.attachCustomKeyEventHandler((event) => !isForPage(event));
   terminal.open(place);
   keepInverse(terminal);
   terminal.textarea?.setAttribute("aria-label", strings.terminalLabel);
 
-  prefersLight.addEventListener("change", () => {
-    terminal.options = coloursFor(prefersLight.matches);
-  });
-  narrow.addEventListener("change", () => {
-    terminal.options.fontSize = narrow.matches ? 12 : 14;
+  let wanted = 0;
+  const resize = () => {
+    terminal.options.fontSize = wanted || (narrow.matches ? 12 : 14);
     fit.fit();
-  });
-  fit.fit();
+  };
+  narrow.addEventListener("change", resize);
+  resize();
   new ResizeObserver(() => requestAnimationFrame(() => fit.fit())).observe(place);
-  return terminal;
+
+  return {
+    terminal,
+
+    /** @param {number} size in pixels; 0 for what suits the screen */
+    setFontSize: (size) => {
+      wanted = size;
+      resize();
+    },
+
+    /**
+     * @param {boolean} isLight
+     * @param {boolean} isDimmed then letters keep their distance
+     */
+    setColours: (isLight, isDimmed) => {
+      const { theme, minimumContrastRatio } = coloursFor(isLight);
+      Object.assign(terminal.options, { theme, minimumContrastRatio: isDimmed ? 7 : minimumContrastRatio });
+    },
+  };
 }
 
 /**
@@ -82,34 +97,4 @@ function keepInverse(terminal) {
     const [, background, foreground] = of;
     return background === foreground ? false : mend.apply(rows, of);
   };
-}
-
-/**
- * Ctrl+F6 goes to the status bar, which page.js sees to.
- *
- * @param {KeyboardEvent} event
- */
-function leaves(event) {
-  return event.key === "F6" && event.ctrlKey;
-}
-
-/**
- * Ctrl+Shift+C copies what is selected, as terminals do.
- *
- * @param {KeyboardEvent} event
- * @param {Terminal} terminal
- */
-function copies(event, terminal) {
-  if (!(event.ctrlKey && event.shiftKey && event.code === "KeyC" && terminal.hasSelection())) {
-    return false;
-  }
-  event.preventDefault();
-  // navigator.clipboard is missing where the page came by plain http.
-  if (event.type === "keydown") document.execCommand("copy");
-  return true;
-}
-
-/** @param {string} address what the guest said; xterm.js lets only http and https pass */
-function openLink(address) {
-  if (window.confirm(strings.openLink(address))) window.open(address, "_blank", "noopener,noreferrer");
 }

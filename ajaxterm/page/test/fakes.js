@@ -1,6 +1,25 @@
 /** A clock, a socket, a server and a screen for the tests; no time passes by itself. */
 
+import assert from "node:assert/strict";
+
 import { Connection } from "../src/connection.js";
+
+export const HELLO = {
+  event: "hello",
+  version: 1,
+  viewer: "v1",
+  resume: "KEY",
+  resumed: false,
+  mode: "rw",
+  offset: 0,
+  live: 0,
+  input: 0,
+  console: "C1",
+  title: "web1 serial0",
+  resizable: false,
+  release: "0.1.0",
+  line: { state: "live", message: "" },
+};
 
 export class FakeClock {
   constructor() {
@@ -81,28 +100,58 @@ export class FakeSocket {
 
   hello(fields = {}) {
     this.open();
-    this.event({
-      event: "hello",
-      version: 1,
-      viewer: "v1",
-      resume: "KEY",
-      resumed: false,
-      mode: "rw",
-      offset: 0,
-      live: 0,
-      input: 0,
-      title: "web1 serial0",
-      resizable: false,
-      release: "0.1.0",
-      line: { state: "live", message: "" },
-      ...fields,
-    });
+    this.event({ ...HELLO, ...fields });
   }
 
   break(code = 1006, reason = "") {
     this.onclose?.({ code, reason });
   }
 }
+
+/** What answers plain requests: by hand, one after another; at first as a server that knows no polls. */
+export class FakeServer {
+  constructor() {
+    this.polls = false;
+    /** @type {{path: string, headers: object, body: any, answer: Function, fail: Function}[]} */
+    this.asked = [];
+  }
+
+  post(path, { headers, body, signal }) {
+    if (!this.polls) return Promise.resolve({ status: 405, body: new Uint8Array() });
+    return new Promise((resolve, reject) => {
+      signal.addEventListener("abort", () => reject(new Error("aborted")));
+      this.asked.push({
+        path,
+        headers,
+        body: typeof body === "string" ? JSON.parse(body) : new TextDecoder().decode(body),
+        answer: (status, content = new Uint8Array()) => resolve({ status, body: content }),
+        fail: () => reject(new Error("no network")),
+      });
+    });
+  }
+
+  /** The last request for a path, which nobody has looked at yet. */
+  next(path) {
+    const at = this.asked.findIndex((request) => request.path === path);
+    assert.ok(at >= 0, `nothing was asked of ${path}`);
+    return this.asked.splice(at, 1)[0];
+  }
+}
+
+/** @param {(string|object)[]} records strings are output, objects events */
+export function poll(...records) {
+  const parts = records.map((record) => {
+    const content = bytes(typeof record === "string" ? record : JSON.stringify(record));
+    const head = new Uint8Array(5);
+    head[0] = (typeof record === "string" ? "b" : "t").charCodeAt(0);
+    new DataView(head.buffer).setUint32(1, content.length);
+    return [head, content];
+  });
+  return new Uint8Array(Buffer.concat(parts.flat()));
+}
+
+/** Until promises that can be kept are. */
+export const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 /** Takes all output; parses it at once unless it is slow. */
 export class FakeScreen {
@@ -141,8 +190,16 @@ export class FakeScreen {
     this.shown.push(`undelivered ${count}`);
   }
 
-  refused(message) {
-    this.shown.push(`refused: ${message}`);
+  cancelled(count) {
+    this.shown.push(`cancelled ${count}`);
+  }
+
+  refused(what, message) {
+    this.shown.push(`refused ${what}: ${message}`);
+  }
+
+  keyboard(holder, by) {
+    this.shown.push(`keyboard ${holder} by ${by}`);
   }
 }
 
@@ -152,13 +209,14 @@ export function connecting() {
   const screen = new FakeScreen();
   /** @type {FakeSocket[]} */
   const sockets = [];
-  const around = { clock, screen, sockets, status: 0, socket: () => /** @type {FakeSocket} */ (sockets.at(-1)) };
+  const around = { clock, screen, sockets, status: 0, server: new FakeServer(), socket: () => /** @type {FakeSocket} */ (sockets.at(-1)) };
   const connection = new Connection({
     dial: () => {
       const socket = new FakeSocket();
       sockets.push(socket);
       return /** @type {any} */ (socket);
     },
+    post: (path, init) => around.server.post(path, init),
     probe: () => Promise.resolve(around.status),
     screen,
     clock,
