@@ -36,7 +36,11 @@ class Options(AgentOptions, ProxyOptions, ApiOptions):
         "it listens on, or ask by any OpenStack client. Runs as root, or as the user that QEMU "
         "runs as."
     )
-    repeatable = {**ProxyOptions.repeatable, **ApiOptions.repeatable}
+    repeatable = {
+        **AgentOptions.repeatable,
+        **ProxyOptions.repeatable,
+        **ApiOptions.repeatable,
+    }
     optParameters: list[Any] = [
         ["listen", "l", "tcp:8080:interface=127.0.0.1", "Endpoint to listen on."],
     ]

@@ -30,6 +30,7 @@ from twisted.internet.defer import Deferred, TimeoutError
 from twisted.logger import Logger
 
 from computeagent.announcing import HostAnnouncer
+from computeagent.attaching import Attaching
 from computeagent.console import Console
 from computeagent.consoles import Consoles
 from computeagent.domainxml import SerialDevice
@@ -65,12 +66,17 @@ class Agent:
         host: str,
         address: str,
         token_ttl: float,
+        idle_timeout: float = 300.0,
+        lasts: Callable[[str], bool] = lambda name: False,
     ) -> None:
         """
         @param opener: as of L{Consoles}.
         @param host: the name of this host on the bus.
         @param address: where its ajaxterms listen.
         @param token_ttl: seconds a grant lives unused.
+        @param idle_timeout: seconds that nobody need be on a console, until leave to
+            attach to it ends, if it does not end itself.
+        @param lasts: as of L{Consoles}.
         """
         self._clock = reactor
         self._hypervisor = hypervisor
@@ -80,7 +86,10 @@ class Agent:
         self._grants = Grants(reactor, bus, host, token_ttl)
         self._announcer = HostAnnouncer(reactor, hypervisor, bus, host, address)
         self._consoles = Consoles(
-            reactor, hypervisor, workshop, rooms, opener, host, self._console_told
+            reactor, hypervisor, workshop, rooms, opener, host, self._console_told, lasts
+        )
+        self._attaching = Attaching(
+            reactor, hypervisor, self._consoles, lasts, idle_timeout, self._unused
         )
 
     # Its life.
@@ -114,6 +123,7 @@ class Agent:
     async def stop(self) -> None:
         """End every console, and be gone."""
         await self._grants.stop()
+        self._attaching.stop()
         await self._announcer.stop()
         await self._consoles.stop()
         await self._hypervisor.stop()
@@ -132,7 +142,9 @@ class Agent:
         for _ in range(3):
             console = await self._consoles.get(domain, device)
             try:
-                return await self._grants.mint(console, mode, user)
+                granted = await self._grants.mint(console, mode, user)
+                self._attaching.told(console, "granted")
+                return granted
             except TerminalGone:
                 # It was just ending, of idleness perhaps: open another one.
                 await self._consoles.gone(console)
@@ -203,6 +215,7 @@ class Agent:
 
     def _console_told(self, console: Console, words: Mapping[str, Any]) -> None:
         event = str(words.get("event"))
+        self._attaching.told(console, event, str(words.get("reason")))
         if event in ("opened", "waiting", "live"):
             self._tell_console(console, event)
         elif event == "moved":
@@ -219,10 +232,17 @@ class Agent:
     def _changed(self, uuid: str, happened: str) -> None:
         self._announcer.soon()
         self._consoles.changed(uuid, happened)
+        self._attaching.changed(uuid, happened)
 
     def _presence(self) -> None:
         self._announcer.soon()
         self._consoles.look_after()
+        self._attaching.presence()
+
+    def _unused(self, console: Console) -> None:
+        for grant in self._grants.of(console):
+            revoking = Deferred.fromCoroutine(self._grants.revoke(grant.name))
+            revoking.addErrback(lambda f: self._log.failure("while revoking a grant", f))
 
     def _tell_console(self, console: Console, event: str, **words: object) -> None:
         self._bus.fanout(

@@ -36,6 +36,7 @@ class Console:
     @ivar name: public, unique.
     @ivar place: what it is of.
     @ivar terminal: the one there is, or was last; C{None} before the first.
+    @ivar lasts: whether it stays when nobody is there.
     @cvar LAST_WORDS: seconds that the terminal has to end by itself.
     @cvar MOST_DEATHS: of terminals, one after another, until it is given up.
     @cvar MOST_VIEWERS: that are remembered, whatever a terminal says.
@@ -58,9 +59,11 @@ class Console:
         room: Room,
         line: GuestLine,
         told: Callable[[Console, Mapping[str, Any]], None],
+        lasts: bool = False,
     ) -> None:
         """
         @param line: to the guest; ours from now on.
+        @param lasts: whether it stays when nobody is there.
         @param told: called with what the terminal tells; with C{{"event": "moved"}} when
             another one has taken its place; and with C{{"event": "closed", "reason":
             ...}} when all is over.
@@ -72,10 +75,12 @@ class Console:
         self._room = room
         self._line = line
         self._told = told
+        self.lasts = lasts
         self._stage = OPENING
         self.terminal: Terminal | None = None
         self._grants: dict[str, Mapping[str, Any]] = {}
         self._viewers: dict[str, str] = {}
+        self._notices: dict[str, str] = {}
         self._line_told: tuple[str, str] | None = None
         self._proven = False
         self._deaths = 0
@@ -90,6 +95,11 @@ class Console:
     def state(self) -> str:
         """See above."""
         return self._line.state if self._stage == OPEN else self._stage
+
+    @property
+    def viewers(self) -> int:
+        """How many are there."""
+        return len(self._viewers)
 
     @property
     def ending(self) -> bool:
@@ -107,6 +117,8 @@ class Console:
             await self._clear()
             raise
         self._go_on()
+        if self.lasts:
+            self._tell("grants")  # nobody else may ask for long whether it works
 
     # Orders.
 
@@ -232,6 +244,21 @@ class Console:
         """Something happened to the guest; a word of L{IHypervisor.watch}'s."""
         self._line.happened(what)
 
+    def notice(self, name: str, message: str) -> None:
+        """
+        Something that viewers should know, until it is taken back.
+
+        @param message: an empty one takes it back.
+        """
+        if message == self._notices.get(name, ""):
+            return
+        if message:
+            self._notices[name] = message
+        else:
+            del self._notices[name]
+        if self._stage == OPEN:
+            self._tell("notice", name=name, message=message)
+
     @property
     def line(self) -> GuestLine:
         """The guest's side of it."""
@@ -262,7 +289,7 @@ class Console:
 
     async def _start_terminal(self, port: int | None = None) -> None:
         terminal = await self._workshop.start_terminal(
-            self._room, self.place.title, self._terminal_told, port
+            self._room, self.place.title, self._terminal_told, port, self.lasts
         )
         self.terminal = terminal
         self._started_at = self._clock.seconds()
@@ -274,6 +301,8 @@ class Console:
             self._stage = OPEN
             self._line_told = None
             self._write_state()
+            for name, message in self._notices.items():
+                self._tell("notice", name=name, message=message)
             self._line.join(self)
 
     def _terminal_told(self, words: Mapping[str, Any]) -> None:

@@ -52,11 +52,13 @@ class Consoles:
         opener: Callable[[SerialDevice, str], Deferred[int]],
         host: str,
         told: Told,
+        lasts: Callable[[str], bool] = lambda name: False,
     ) -> None:
         """
         @param opener: C{opener(device, uuid)} gives a C{Deferred} of an open
             descriptor (L{computeagent.devices.open_device} in a thread).
         @param host: its name, for sentences.
+        @param lasts: whether consoles of a guest of that name stay when nobody is there.
         """
         self._clock = reactor
         self._hypervisor = hypervisor
@@ -65,6 +67,7 @@ class Consoles:
         self._opener = opener
         self._host = host
         self._told = told
+        self._lasts = lasts
         self._open: dict[tuple[str, str], Console] = {}
         self._opening: dict[tuple[str, str], list[Deferred[Console]]] = {}
         self._stopping = False
@@ -203,7 +206,16 @@ class Consoles:
             device,
             opened,
         )
-        console = Console(self._clock, self._workshop, name, place, room, line, self._console_told)
+        console = Console(
+            self._clock,
+            self._workshop,
+            name,
+            place,
+            room,
+            line,
+            self._console_told,
+            self._lasts(place.domain),
+        )
         await console.open()
         if self._stopping:
             await console.close(*_LEAVING)

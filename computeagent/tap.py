@@ -8,7 +8,7 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from twisted.logger import InvalidLogLevelError, Logger, LogLevel
 from twisted.python import usage
 
 from computeagent.agent import Agent
+from computeagent.attaching import lasting
 from computeagent.devices import open_device
 from computeagent.domainxml import SerialDevice
 from computeagent.libvirthost import LibvirtHost
@@ -88,6 +89,29 @@ def way_of_spawning(text: str) -> str:
     return text
 
 
+def way_of_attaching(text: str) -> str:
+    """Coerce C{--attach}."""
+    if text not in ("on-demand", "always"):
+        raise ValueError(f"there is no way {text}")
+    return text
+
+
+def limit(text: str) -> float:
+    """Coerce a length of time that may be without end."""
+    return 0.0 if text == "0" else seconds(text)
+
+
+def scrollback(text: str) -> int:
+    """Coerce C{--scrollback}."""
+    length = int(text)
+    if not 4096 <= length <= 1 << 30:
+        raise ValueError("a scrollback is of 4096 bytes to 1 GiB")
+    return length
+
+
+way_of_attaching.coerceDoc = "on-demand or always"  # type: ignore[attr-defined]
+limit.coerceDoc = "seconds, or 0"  # type: ignore[attr-defined]
+scrollback.coerceDoc = "bytes, 4096 to 1 GiB"  # type: ignore[attr-defined]
 way_of_spawning.coerceDoc = "fork or direct"  # type: ignore[attr-defined]
 log_level.coerceDoc = "debug, info, warn, error or critical"  # type: ignore[attr-defined]
 port_range.coerceDoc = "FIRST-LAST"  # type: ignore[attr-defined]
@@ -106,7 +130,23 @@ class AgentOptions(SettingsOptions):
         ["host", None, socket.gethostname(), "Name of this host on the bus."],
         ["address", None, "127.0.0.1", "IP address that consoles listen on.", bind_address],
         ["portrange", None, PortRange(10000, 12000), "Ports of consoles.", port_range],
+        [
+            "attach",
+            None,
+            "on-demand",
+            "on-demand: a console is opened when it is asked for; always: when its guest starts.",
+            way_of_attaching,
+        ],
         ["idle-timeout", None, 300.0, "Seconds a console lives without a viewer.", seconds],
+        ["input-timeout", None, 0.0, "Seconds it lives without a key typed; 0: for ever.", limit],
+        [
+            "watch-timeout",
+            None,
+            0.0,
+            "Seconds it lives with viewers none of whom can type; 0: for ever.",
+            limit,
+        ],
+        ["scrollback", None, 1 << 20, "Bytes of output that a console keeps.", scrollback],
         ["token-ttl", None, 600.0, "Seconds a URL lives unused.", seconds],
         ["child-user", None, None, "Who socat and ajaxterm run as (nobody, if the agent is root)."],
         ["run", None, None, "Runtime directory (/run/ajaxconsole/HOST)."],
@@ -120,6 +160,10 @@ class AgentOptions(SettingsOptions):
         ],
         ["terminal-log-level", None, "info", "Of what the terminals log.", log_level],
     ]
+
+    repeatable = {
+        "attach-guest": "Name of guests, with * and ?, for which it is --attach always.",
+    }
 
     def postOptions(self) -> None:
         host = self["host"]
@@ -199,6 +243,7 @@ def make_agent(reactor: Any, options: AgentOptions, bus: IConsoleBus) -> AgentSe
         options["child-user"],
         options["terminal-log-level"],
         options["spawn"] == "fork",
+        _handed_down(options),
     )
     rooms = Rooms(Path(options["run"]))
     try:
@@ -219,8 +264,18 @@ def make_agent(reactor: Any, options: AgentOptions, bus: IConsoleBus) -> AgentSe
         options["host"],
         options["address"],
         options["token-ttl"],
+        options["idle-timeout"],
+        lasting(options["attach"], options["attach-guest"]),
     )
     return AgentService(agent, bus, workshop)
+
+
+def _handed_down(options: AgentOptions) -> Sequence[str]:
+    """@return: the options of ours that are each ajaxterm's."""
+    words: list[str] = []
+    for name in ("input-timeout", "watch-timeout", "scrollback"):
+        words += [f"--{name}", str(options[name])]
+    return words
 
 
 def makeService(options: Options) -> AgentService:

@@ -68,6 +68,7 @@ class IWorkshop(Protocol):
         title: str,
         told: Callable[[Mapping[str, Any]], None],
         port: int | None = None,
+        lasts: bool = False,
     ) -> Deferred[Terminal]: ...
 
     def join(self, room: Room, title: str, device: int) -> Any: ...
@@ -89,12 +90,14 @@ class Workshop:
         child_user: str = "",
         log_level: str = "info",
         forks: bool = True,
+        handed_down: Sequence[str] = (),
     ) -> None:
         """
         @param address: where ajaxterms listen; one that the proxies reach.
         @param child_user: who the children run as; empty for our own user.
         @param forks: whether ajaxterms are forked by a foundry; if not, or if it
             fails, each is an interpreter of its own.
+        @param handed_down: further options of every ajaxterm.
         @raise Unfit: no socat, or no such user, or no right to become him.
         """
         self._reactor = reactor
@@ -102,6 +105,7 @@ class Workshop:
         self._ports = ports
         self._idle_timeout = idle_timeout
         self._log_level = log_level
+        self._handed_down = handed_down
         self._uid, self._gid = _find_user(child_user)
         self._socat = _find_program("socat")
         self._setsid = _find_program("setsid")
@@ -131,17 +135,19 @@ class Workshop:
         title: str,
         told: Callable[[Mapping[str, Any]], None],
         port: int | None = None,
+        lasts: bool = False,
     ) -> Deferred[Terminal]:
         """
         @param told: called with what the terminal tells of itself.
         @param port: the one to have, if it is free.
+        @param lasts: whether it stays when nobody is there.
         @return: fires when its control socket is joined; the first order it
             obeys shows that it is up.
         @raise PortsExhausted: no port is free.
         @raise TerminalGone: it ended at once.
         @raise OSError: no process, no descriptor, no such address.
         """
-        return Deferred.fromCoroutine(self._start_terminal(room, title, told, port))
+        return Deferred.fromCoroutine(self._start_terminal(room, title, told, port, lasts))
 
     async def _start_terminal(
         self,
@@ -149,6 +155,7 @@ class Workshop:
         title: str,
         told: Callable[[Mapping[str, Any]], None],
         port: int | None,
+        lasts: bool,
     ) -> Terminal:
         listening: list[socket.socket] = []
         try:
@@ -156,7 +163,7 @@ class Workshop:
             listening.append(room.listen(room.tty))
             listening.append(room.listen(room.control))
             host, bound = listening[0].getsockname()[:2]
-            child = await self._ajaxterm(title, [one.fileno() for one in listening])
+            child = await self._ajaxterm(title, [one.fileno() for one in listening], lasts)
         finally:
             for one in listening:
                 one.close()
@@ -173,10 +180,11 @@ class Workshop:
             raise
         return Terminal(str(host), int(bound), child, orders)
 
-    async def _ajaxterm(self, title: str, handed: Sequence[int]) -> Process:
+    async def _ajaxterm(self, title: str, handed: Sequence[int], lasts: bool) -> Process:
         arguments = ["--http-fd", "3", "--tty-fd", "4", "--control-fd", "5"]
-        arguments += ["--title", title, "--idle-timeout", str(self._idle_timeout)]
-        arguments += ["--log-level", self._log_level]
+        idle_timeout = 0.0 if lasts else self._idle_timeout
+        arguments += ["--title", title, "--idle-timeout", str(idle_timeout)]
+        arguments += ["--log-level", self._log_level, *self._handed_down]
         name = f"ajaxterm of {title}"
         if self._foundry is not None:
             try:

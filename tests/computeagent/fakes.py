@@ -116,6 +116,7 @@ class FakeWorkshop:
     @ivar socats: those that were joined.
     @ivar devices: the descriptors that were handed to them.
     @ivar wanted: the ports that were wished for.
+    @ivar lasting: whether each terminal stays when nobody is there.
     @ivar starting: what L{start_terminal} raises, or a C{Deferred} it waits for.
     @ivar joining: what L{join} raises.
     """
@@ -127,6 +128,7 @@ class FakeWorkshop:
         self.devices: list[int] = []
         self.titles: list[str] = []
         self.wanted: list[int | None] = []
+        self.lasting: list[bool] = []
         self.starting: Exception | Deferred[None] | None = None
         self.joining: Exception | None = None
 
@@ -142,8 +144,10 @@ class FakeWorkshop:
         title: str,
         told: Callable[[Mapping[str, Any]], None],
         port: int | None = None,
+        lasts: bool = False,
     ) -> Deferred[Terminal]:
         self.wanted.append(port)
+        self.lasting.append(lasts)
         if isinstance(self.starting, Exception):
             raise self.starting
         orders = FakeTerminal(self._clock, FakeChild(100 + len(self.terminals)), told)

@@ -22,6 +22,7 @@ from tests.computeagent.descriptions import UUID, domain_xml
 from tests.computeagent.fakes import FakeTerminal, FakeWorkshop, Opener
 
 TTL = 600.0
+IDLE = 300.0
 
 
 class Heard:
@@ -48,6 +49,7 @@ class AgentTestCase(SynchronousTestCase):
     """
     @ivar api: what an API hears.
     @ivar proxy: what a proxy hears.
+    @ivar lasting: names of guests that are attached to always.
     @cvar started: whether the agent runs when a test begins.
     """
 
@@ -58,6 +60,7 @@ class AgentTestCase(SynchronousTestCase):
         self.hypervisor = MemoryHost()
         self.hypervisor.add(UUID, "web1", domain_xml())
         self.workshop = FakeWorkshop(self.clock)
+        self.lasting: set[str] = set()
         self.opener = Opener()
         self.addCleanup(self.opener.close)
         base = Path(tempfile.mkdtemp(prefix="agent-"))
@@ -82,6 +85,8 @@ class AgentTestCase(SynchronousTestCase):
             "h1",
             "192.0.2.1",
             TTL,
+            IDLE,
+            lambda name: name in self.lasting,
         )
         if self.started:
             self.agent.start()

@@ -98,6 +98,22 @@ class TerminalTests(WorkshopTestCase):
         self.assertEqual(set(process.how["env"]), {"PATH", "LANG"})
         self.assertEqual(process.how["path"], "/")
 
+    def test_one_that_lasts(self) -> None:
+        """
+        One that is attached to always does not end when nobody is there. What an
+        administrator wants of all terminals is told to each.
+        """
+        self.workshop._handed_down = ["--scrollback", "4096"]
+        starting = self.workshop.start_terminal(
+            self.room, "web1 serial0", lambda words: None, self.ports.first, True
+        )
+        self.assertNoResult(starting)
+
+        (process,) = self.reactor.processes
+        self.assertEqual(process.command[-2:], ["--scrollback", "4096"])
+        at = process.command.index("--idle-timeout")
+        self.assertEqual(process.command[at + 1], "0.0")
+
     def test_sockets(self) -> None:
         """
         Three sockets, and none of ours stays open.
