@@ -187,8 +187,9 @@ class Session:
         self._seats.sit(seat)
         seat.grant = grant
         seat.viewer = viewer
-        seat.waiting = False
-        self.seek(seat, offset)
+        seat.waiting = seat.greeted = False
+        start, end = self.scrollback.start, self.scrollback.end
+        seat.position = offset if offset is not None and start <= offset <= end else start
         self._grants.attached(grant)
         self.keyboard.came(seat)
         if grant.mode == "rw" and not resumed:
@@ -200,14 +201,10 @@ class Session:
 
     def greeted(self, seat: Seat) -> None:
         """The viewer has had its C{hello}; now it can be told of the others."""
+        seat.greeted = True
         self._tell_viewers()
         if self.keys.stuck and seat.viewer is not None:
             seat.viewer.event({"event": "held", "held": True})
-
-    def seek(self, seat: Seat, offset: int | None) -> None:
-        """Go on at C{offset} if that is there, else at the oldest byte."""
-        start, end = self.scrollback.start, self.scrollback.end
-        seat.position = offset if offset is not None and start <= offset <= end else start
 
     def take(self, seat: Seat, most: int) -> Taken:
         """
@@ -287,7 +284,7 @@ class Session:
     def tell_all(self, event: Event) -> None:
         """Tell every viewer."""
         for seat in list(self._present.values()):
-            if seat.viewer is not None:
+            if seat.greeted and seat.viewer is not None:
                 seat.viewer.event(event)
 
     # Ending.

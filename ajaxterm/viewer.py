@@ -18,7 +18,7 @@ class End:
     Why a viewer's connection ends, for people and for programs.
 
     @ivar reason: one word: C{idle}, C{input}, C{watching}, C{closed}, C{line-ended},
-        C{revoked}, C{leaving}, C{full}, C{replaced}.
+        C{revoked}, C{leaving}, C{full}, C{replaced}, C{gone}.
     @ivar message: a sentence.
     @ivar code: the WebSocket close code (docs/protocol.md).
     @ivar retry: whether connecting again can help.
@@ -96,8 +96,11 @@ class Seat:
     @ivar position: the offset of the next byte this viewer gets.
     @ivar counted: bytes of input taken from it, all connections together:
         those that went to the line, and those that will never be typed.
+    @ivar waiting: whether it has had all output, and is to be woken by more.
+    @ivar greeted: whether it had its C{hello}, before which it is told nothing.
     @ivar pending: bytes of input behind those, which wait for the line.
     @ivar stopped: whether the viewer was asked to send no more.
+    @ivar told: how many events were told in answers to polls.
     """
 
     name: str
@@ -107,8 +110,10 @@ class Seat:
     position: int
     counted: int = 0
     waiting: bool = False
+    greeted: bool = False
     pending: bytearray = field(default_factory=bytearray)
     stopped: bool = False
+    told: int = 0
 
 
 @dataclass(frozen=True, slots=True)

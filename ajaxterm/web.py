@@ -1,5 +1,6 @@
 """
-A terminal's HTTP: its page, its files, its scrollback, and its WebSocket.
+A terminal's HTTP: its page, its files, its scrollback, its WebSocket, and what serves
+where there can be none.
 
 Everything asks the I{door} first.  Behind the proxy a secret comes in the
 C{Authorization} header, put there by the proxy alone; standing alone, a cookie
@@ -15,15 +16,21 @@ from pathlib import Path
 from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
 from ajaxterm.frames import V1, BadHandshake, WebSocket, handshake
 from ajaxterm.grants import Grant, Grants
+from ajaxterm.polling import Polling
 from ajaxterm.session import Session
+from ajaxterm.viewer import Unwelcome
+from ajaxterm.viewer_log import ViewerLog
 from ajaxterm.viewer_plain import ViewerPlain
 from ajaxterm.viewer_v1 import ViewerV1
+from groundwork.answering import answer
 from groundwork.manners import HostRule, OriginRule, be_strict, only
 from groundwork.takeover import take_over
 
@@ -146,6 +153,8 @@ class TerminalResource(Resource):
 
     isLeaf = True
 
+    _log = Logger()
+
     def __init__(
         self, clock: IReactorTime, session: Session, door: Door, page: Page, release: str
     ) -> None:
@@ -155,6 +164,7 @@ class TerminalResource(Resource):
         self._door = door
         self._page = page
         self._release = release
+        self._polling = Polling(clock, session, release)
 
     def render(self, request: Request) -> bytes | int:
         be_strict(request)
@@ -178,15 +188,18 @@ class TerminalResource(Resource):
                 403,
                 "You have no leave to use this console, or it is over. Ask for a new URL.",
             )
-        if request.method not in (b"GET", b"HEAD"):
-            request.setHeader("Allow", "GET, HEAD")
-            return _say(request, 405, "Here things can only be looked at, by GET or HEAD.")
+        asked = path in Polling.PATHS
+        if request.method not in ((b"POST",) if asked else (b"GET", b"HEAD")):
+            request.setHeader("Allow", "POST" if asked else "GET, HEAD")
+            return _say(request, 405, "That is not how to ask for this.")
+        if asked:
+            return answer(request, self._polling.answer(path, request, grant), self._failed)
         if path == "ws" or (path == "" and _wants_websocket(request)):
             return self._attach(request, grant)
         if path == "":
             return self._send_file(request, "index.html")
         if path == "log":
-            return self._log_file(request)
+            return self._log_file(request, grant)
         match = re.fullmatch(r"assets/([A-Za-z0-9._-]+)", path)
         if match is not None:
             return self._send_file(request, match[1])
@@ -205,11 +218,22 @@ class TerminalResource(Resource):
             request.setHeader("Cache-Control", "private, max-age=31536000, immutable")
         return content
 
-    def _log_file(self, request: Request) -> bytes:
+    def _failed(self, failure: Failure, request: Request) -> None:
+        self._log.failure("A question could not be answered", failure)
+        request.write(_say(request, 500, "Something went wrong here."))
+        request.finish()
+
+    def _log_file(self, request: Request, grant: Grant) -> bytes | int:
         scrollback = self._session.scrollback
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", self._session.title).strip("-") or "console"
         request.setHeader("Content-Type", "application/octet-stream")
         request.setHeader("Content-Disposition", f'attachment; filename="{name}.log"')
+        if request.method == b"GET" and _is_asked(request, b"follow"):
+            try:
+                ViewerLog(self._session, grant, request).follow(_number(request, b"from"))
+            except Unwelcome as unwelcome:
+                return _say(request, 409, unwelcome.end.message)
+            return NOT_DONE_YET
         request.setHeader("X-Ajaxterm-Offset", str(scrollback.start))
         return scrollback.read(scrollback.start, scrollback.size)
 
@@ -227,7 +251,8 @@ class TerminalResource(Resource):
         if subprotocol == V1:
             viewer = ViewerV1(self._clock, self._session, grant, self._release)
         else:
-            viewer = ViewerPlain(self._clock, self._session, grant, _replay(request))
+            replay = _number(request, b"replay") or 0
+            viewer = ViewerPlain(self._clock, self._session, grant, replay)
         take_over(request, WebSocket(self._clock, viewer, head))
         return NOT_DONE_YET
 
@@ -243,9 +268,14 @@ def _token(request: Request) -> str | None:
     return values[0].decode("latin-1") if len(values) == 1 else None
 
 
-def _replay(request: Request) -> int:
-    values = (request.args or {}).get(b"replay", [])
-    return int(values[0]) if len(values) == 1 and re.fullmatch(rb"[0-9]{1,9}", values[0]) else 0
+def _number(request: Request, name: bytes) -> int | None:
+    values = (request.args or {}).get(name, [])
+    return int(values[0]) if len(values) == 1 and re.fullmatch(rb"[0-9]{1,18}", values[0]) else None
+
+
+def _is_asked(request: Request, name: bytes) -> bool:
+    # Without a "=", which twisted.web passes over.
+    return name in re.split(b"[&=]", request.uri.partition(b"?")[2])
 
 
 def _wants_websocket(request: Request) -> bool:

@@ -33,6 +33,8 @@ ASKED = (
     "If-Modified-Since",
     "If-None-Match",
     "Range",
+    "X-Ajaxterm-At",
+    "X-Ajaxterm-Resume",
 )
 """Request headers that are passed on.  Cookies and credentials stay here."""
 
