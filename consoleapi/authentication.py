@@ -84,9 +84,10 @@ class Credentials:
         return Caller(user, asked.address, way)
 
     def _by_token(self, asked: Asked, token: str) -> Caller:
-        self._slowing.check("token", asked.address)
         user = self._accounts.keys.user_of(token)
         if user is None:
+            # Who has a right one is not slowed down: it can't be guessed anyway.
+            self._slowing.check("token", asked.address)
             self._slowing.wrong("token", asked.address)
             self._refuse(asked, "unknown token")
             raise challenge("The token is not known here.")

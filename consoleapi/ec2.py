@@ -91,7 +91,6 @@ class Ec2:
             return ec2xml.refusal(asked, ec2xml.as_ec2(as_fault(problem)))
 
     async def _caller(self, asked: Asked) -> Caller:
-        self._slowing.check("ec2", asked.address)
         headers = {
             name.decode("latin-1").lower(): ",".join(v.decode("latin-1").strip() for v in values)
             for name, values in asked.headers.getAllRawHeaders()
@@ -101,6 +100,7 @@ class Ec2:
             user = await self._run(verify, signed, self._accounts.keys.ec2.get, self._time())
         except Refused as refused:
             if refused.code == "SignatureDoesNotMatch":
+                self._slowing.check("ec2", asked.address)
                 self._slowing.wrong("ec2", asked.address)
             self._audit.write(
                 "login", outcome="refused", why=refused.code, way="ec2", address=asked.address
