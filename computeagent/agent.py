@@ -36,6 +36,7 @@ from computeagent.consoles import Consoles
 from computeagent.domainxml import SerialDevice
 from computeagent.grants import Grants
 from computeagent.hypervisor import IHypervisor
+from computeagent.lookout import Lookout, Search
 from computeagent.orders import OrderFailed, TerminalGone
 from computeagent.rooms import Rooms
 from computeagent.workshop import IWorkshop
@@ -63,6 +64,7 @@ class Agent:
         workshop: IWorkshop,
         rooms: Rooms,
         opener: Callable[[SerialDevice, str], Deferred[int]],
+        search: Search,
         host: str,
         address: str,
         token_ttl: float,
@@ -71,6 +73,7 @@ class Agent:
     ) -> None:
         """
         @param opener: as of L{Consoles}.
+        @param search: as of L{Lookout}.
         @param host: the name of this host on the bus.
         @param address: where its ajaxterms listen.
         @param token_ttl: seconds a grant lives unused.
@@ -88,6 +91,7 @@ class Agent:
         self._consoles = Consoles(
             reactor, hypervisor, workshop, rooms, opener, host, self._console_told, lasts
         )
+        self._lookout = Lookout(reactor, self._consoles, search)
         self._attaching = Attaching(
             reactor, hypervisor, self._consoles, lasts, idle_timeout, self._unused
         )
@@ -119,9 +123,11 @@ class Agent:
         self._bus.when_connected(self._announcer.soon)
         self._announcer.start()
         self._grants.start()
+        self._lookout.start()
 
     async def stop(self) -> None:
         """End every console, and be gone."""
+        self._lookout.stop()
         await self._grants.stop()
         self._attaching.stop()
         await self._announcer.stop()

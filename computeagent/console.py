@@ -15,14 +15,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredList, TimeoutError
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from computeagent.guestline import WAITING, GuestLine, Place
 from computeagent.orders import OrderFailed, TerminalGone
 from computeagent.rooms import Room
+from computeagent.standing import StandingOrders
 from computeagent.workshop import IWorkshop, Terminal
 
 OPENING = "opening"
@@ -41,12 +42,14 @@ class Console:
     @cvar MOST_DEATHS: of terminals, one after another, until it is given up.
     @cvar MOST_VIEWERS: that are remembered, whatever a terminal says.
     @cvar STEADY: seconds after which the end of one is taken for an accident.
+    @cvar REBOOT: seconds for which viewers are told that the guest is rebooting.
     """
 
     LAST_WORDS = 5.0
     MOST_DEATHS = 5
     MOST_VIEWERS = 1000
     STEADY = 60.0
+    REBOOT = 15.0
 
     _log = Logger()
 
@@ -78,11 +81,11 @@ class Console:
         self.lasts = lasts
         self._stage = OPENING
         self.terminal: Terminal | None = None
-        self._grants: dict[str, Mapping[str, Any]] = {}
+        self._standing = StandingOrders()
         self._viewers: dict[str, str] = {}
-        self._notices: dict[str, str] = {}
         self._line_told: tuple[str, str] | None = None
         self._proven = False
+        self._rebooting: IDelayedCall | None = None
         self._deaths = 0
         self._started_at = 0.0
         self._replacing: Deferred[None] | None = None
@@ -149,7 +152,7 @@ class Console:
         await self.order("grant", grant=name, **words)
         if self.terminal is None or self.ending:
             raise TerminalGone()
-        self._grants[name] = words
+        self._standing.grant(name, words)
         return self.terminal
 
     async def revoke(self, name: str) -> None:
@@ -164,7 +167,7 @@ class Console:
     def forget(self, names: Sequence[str]) -> None:
         """These grants are over; terminals to come need not know them."""
         for name in names:
-            self._grants.pop(name, None)
+            self._standing.forget(name)
 
     async def _ready(self) -> Terminal:
         if self._replacing is not None and not self.ending:
@@ -201,6 +204,7 @@ class Console:
         if self._stage != CLOSING:
             self._stage = CLOSING
             self._reason = reason
+            _cancel(self._rebooting)
             if self._pause is not None:
                 self._pause.cancel()
             self._wake()
@@ -242,6 +246,10 @@ class Console:
 
     def happened(self, what: str) -> None:
         """Something happened to the guest; a word of L{IHypervisor.watch}'s."""
+        if what == "rebooted":
+            _cancel(self._rebooting)
+            self.notice("rebooting", "The guest is rebooting.")
+            self._rebooting = self._clock.callLater(self.REBOOT, self.notice, "rebooting", "")
         self._line.happened(what)
 
     def notice(self, name: str, message: str) -> None:
@@ -250,13 +258,7 @@ class Console:
 
         @param message: an empty one takes it back.
         """
-        if message == self._notices.get(name, ""):
-            return
-        if message:
-            self._notices[name] = message
-        else:
-            del self._notices[name]
-        if self._stage == OPEN:
+        if self._standing.notice(name, message) and self._stage == OPEN:
             self._tell("notice", name=name, message=message)
 
     @property
@@ -301,8 +303,6 @@ class Console:
             self._stage = OPEN
             self._line_told = None
             self._write_state()
-            for name, message in self._notices.items():
-                self._tell("notice", name=name, message=message)
             self._line.join(self)
 
     def _terminal_told(self, words: Mapping[str, Any]) -> None:
@@ -341,7 +341,7 @@ class Console:
                 port = None if self.terminal is None else self.terminal.port
                 self._room.vacate()
                 await self._start_terminal(port)
-                if await self._give_grants():
+                if self.terminal is not None and await self._standing.give(self.terminal.orders):
                     return
             except Exception as error:
                 why = str(error) or type(error).__name__
@@ -350,25 +350,10 @@ class Console:
                 if self._deaths > self.MOST_DEATHS:
                     return
             if not self.ending:
-                await self._rest(2.0 ** (self._deaths - 2))
-
-    async def _give_grants(self) -> bool:
-        """@return: whether the terminal, which is a new one, lives and knows them."""
-        if self.terminal is None or self.ending:
-            return False
-        orders = self.terminal.orders
-        giving = [orders.give("grant", grant=name, **words) for name, words in self._grants.items()]
-        giving.append(orders.give("grants"))
-        results = await DeferredList(giving, consumeErrors=True)
-        return bool(results[-1][0])
-
-    async def _rest(self, delay: float) -> None:
-        self._pause = deferLater(self._clock, delay, lambda: None)
-        try:
-            await self._pause
-        except Exception:
-            pass  # cancelled: it is being closed
-        self._pause = None
+                delay = 2.0 ** (self._deaths - 2)
+                self._pause = deferLater(self._clock, delay, lambda: None)
+                self._pause.addErrback(lambda failure: failure.trap(CancelledError))
+                await self._pause
 
     def _replaced(self, _: object) -> None:
         replacing, self._replacing = self._replacing, None
@@ -405,3 +390,8 @@ class Console:
             )
         except OSError as error:
             self._log.error("The state of a console can't be written: {why}", why=error)
+
+
+def _cancel(call: IDelayedCall | None) -> None:
+    if call is not None and call.active():
+        call.cancel()

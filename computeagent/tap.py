@@ -8,7 +8,7 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from twisted.python import usage
 
 from computeagent.agent import Agent
 from computeagent.attaching import lasting
+from computeagent.bystanders import Bystander, Pty, find_bystanders
 from computeagent.devices import open_device
 from computeagent.domainxml import SerialDevice
 from computeagent.libvirthost import LibvirtHost
@@ -254,6 +255,11 @@ def make_agent(reactor: Any, options: AgentOptions, bus: IConsoleBus) -> AgentSe
     def opener(device: SerialDevice, uuid: str) -> Deferred[int]:
         return deferToThreadPool(reactor, reactor.getThreadPool(), open_device, device, uuid)
 
+    def search(ptys: Collection[Pty]) -> Deferred[Mapping[Pty, Bystander]]:
+        return deferToThreadPool(
+            reactor, reactor.getThreadPool(), find_bystanders, ptys, os.getpid()
+        )
+
     agent = Agent(
         reactor,
         LibvirtHost(reactor, options["connect"]),
@@ -261,6 +267,7 @@ def make_agent(reactor: Any, options: AgentOptions, bus: IConsoleBus) -> AgentSe
         workshop,
         rooms,
         opener,
+        search,
         options["host"],
         options["address"],
         options["token-ttl"],

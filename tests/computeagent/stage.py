@@ -10,11 +10,12 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from computeagent.agent import Agent
+from computeagent.bystanders import Bystander, Pty
 from computeagent.memoryhost import MemoryHost
 from computeagent.rooms import Rooms
 from consolebus.memory import MemoryBroker, MemoryBus
@@ -49,6 +50,7 @@ class AgentTestCase(SynchronousTestCase):
     """
     @ivar api: what an API hears.
     @ivar proxy: what a proxy hears.
+    @ivar others: who else reads a line, if anybody does; searched for by the descriptor.
     @ivar lasting: names of guests that are attached to always.
     @cvar started: whether the agent runs when a test begins.
     """
@@ -61,6 +63,7 @@ class AgentTestCase(SynchronousTestCase):
         self.hypervisor.add(UUID, "web1", domain_xml())
         self.workshop = FakeWorkshop(self.clock)
         self.lasting: set[str] = set()
+        self.others: dict[Pty, Bystander] = {}
         self.opener = Opener()
         self.addCleanup(self.opener.close)
         base = Path(tempfile.mkdtemp(prefix="agent-"))
@@ -82,6 +85,7 @@ class AgentTestCase(SynchronousTestCase):
             self.workshop,
             self.rooms,
             self.opener,
+            self.search,
             "h1",
             "192.0.2.1",
             TTL,
@@ -92,6 +96,9 @@ class AgentTestCase(SynchronousTestCase):
             self.agent.start()
             self.bus.start()
         self.pass_time(0.2)
+
+    def search(self, ptys: list[Pty]) -> Deferred[Mapping[Pty, Bystander]]:
+        return succeed({pty: self.others[pty] for pty in ptys if pty in self.others})
 
     def pass_time(self, seconds: float, step: float = 0.1) -> None:
         """
