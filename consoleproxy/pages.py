@@ -4,6 +4,8 @@ What the proxy itself says to people.
 
 from __future__ import annotations
 
+from base64 import b64encode
+from hashlib import sha256
 from html import escape
 
 from twisted.web.server import Request
@@ -27,6 +29,12 @@ SENTENCES = {
         "This link opens no console",
         "It was mistyped, has expired, or its console has ended. Ask for the console again to get "
         "a new link.",
+    ),
+    "away": (
+        503,
+        "Links can't be checked now",
+        "The message broker can't be reached, so new links are not known here. Consoles that are "
+        "open go on. Reload this page in a moment.",
     ),
     "stranger": (
         403,
@@ -88,9 +96,6 @@ def say(request: Request, what: str) -> None:
 
 
 def _digest(text: str) -> str:
-    from base64 import b64encode
-    from hashlib import sha256
-
     return b64encode(sha256(text.encode()).digest()).decode("ascii")
 
 

@@ -15,6 +15,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.task import Cooperator
 from twisted.python.failure import Failure
 from twisted.web.client import Agent, FileBodyProducer, HTTPConnectionPool, ResponseDone
 from twisted.web.http import NO_BODY_CODES
@@ -139,8 +140,6 @@ class Relay:
         await body_end
 
     def _reactor_cooperator(self) -> Any:
-        from twisted.internet.task import Cooperator
-
         return Cooperator(scheduler=lambda run: self._reactor.callLater(0, run))
 
 

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from twisted.application import strports
 from twisted.application.service import MultiService
 from twisted.python import usage
 
@@ -24,7 +23,7 @@ from consoleproxy.web import ProxyResource
 from consolesettings.options import SettingsOptions
 from groundwork.manners import HostRule, OriginRule
 from groundwork.monotonic import MonotonicClock
-from groundwork.site import BoundedSite
+from groundwork.site import BoundedSite, listening
 
 
 def _seconds(text: str) -> float:
@@ -104,6 +103,7 @@ def make_proxy(
         relay,
         HostRule(options["allowed-host"]),
         OriginRule(options["allowed-origin"]),
+        lambda: bus.connected,
     )
     return ProxyService(reactor, bus, grants, relay, resource), resource
 
@@ -115,10 +115,10 @@ def makeService(options: Options) -> MultiService:
     try:
         bus = bus_from_url(options["bus"], reactor)
         service, resource = make_proxy(reactor, options, bus)
-        listening = strports.service(options["listen"], BoundedSite(resource, reactor))
+        served = listening(options["listen"], BoundedSite(resource, reactor))
     except (BadKey, ValueError) as error:
         sys.exit(f"consoleproxy: {error}")
     together = MultiService()
     service.setServiceParent(together)
-    listening.setServiceParent(together)
+    served.setServiceParent(together)
     return together

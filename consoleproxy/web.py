@@ -13,6 +13,7 @@ rather than understood.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import CancelledError, TimeoutError
@@ -71,7 +72,12 @@ class ProxyResource(Resource):
         relay: Relay,
         hosts: HostRule,
         origins: OriginRule,
+        is_told: Callable[[], bool] = lambda: True,
     ) -> None:
+        """
+        @param is_told: whether what is new reaches us now, so that an unknown
+            grant is known to be none.
+        """
         super().__init__()
         self._reactor = reactor
         self._grants = grants
@@ -79,6 +85,7 @@ class ProxyResource(Resource):
         self._relay = relay
         self._hosts = hosts
         self._origins = origins
+        self._is_told = is_told
         self._pipes: dict[str, set[Pipe]] = {}
         # Of pipes, those included that are just being joined; and by grant.
         self._count = 0
@@ -115,7 +122,7 @@ class ProxyResource(Resource):
             return
         grant = await self._grants.by_name(name)
         if grant is None:
-            say(request, "unknown")
+            self._say_unknown(request)
         elif match[2] is None:
             self._redirect(request, f"{name}/")
         elif upgrade:
@@ -148,7 +155,7 @@ class ProxyResource(Resource):
             grant = await self._grants.by_token(tokens[0].decode("latin-1"))
         if grant is None:
             self._log.info("A token that opens nothing was shown")
-            say(request, "unknown")
+            self._say_unknown(request)
         elif upgrade:
             replay = (request.args or {}).get(b"replay", [b""])[0]
             query = b"?replay=" + replay if re.fullmatch(rb"[0-9]{1,9}", replay) else b""
@@ -156,6 +163,9 @@ class ProxyResource(Resource):
         else:
             request.setHeader("Set-Cookie", self._cookies.make(grant.name, request.isSecure()))
             self._redirect(request, f"console/{grant.name}/")
+
+    def _say_unknown(self, request: Request) -> None:
+        say(request, "unknown" if self._is_told() else "away")
 
     def _redirect(self, request: Request, target: str) -> None:
         """@param target: relative, made of nothing that the client sent."""

@@ -110,6 +110,7 @@ def _chunks(body: bytes) -> Iterator[bytes]:
 class Stage:
     """
     @ivar clock: the time, and the network beneath.
+    @ivar is_told: whether the bus is there.
     @ivar backends: those that were connected to, in order.
     """
 
@@ -121,6 +122,7 @@ class Stage:
         lifetime: float = 600.0,
     ) -> None:
         self.clock = NetworkReactor()
+        self.is_told = True
         self.grants = Grants(self.clock, lifetime)
         self.cookies = Cookies(b"k" * 32, base_path)
         self.relay = Relay(self.clock)
@@ -131,6 +133,7 @@ class Stage:
             self.relay,
             HostRule(hosts),
             OriginRule(origins),
+            lambda: self.is_told,
         )
         self.wire = Wire(self.resource, self.clock)
         self.backends: list[Backend] = []

@@ -66,6 +66,18 @@ class ExchangeTests(SynchronousTestCase):
 
         self.assertEqual(self.stage.ask("GET", f"/?token={TOKEN}").status, 403)
 
+    def test_broker_away(self) -> None:
+        """
+        While nothing new reaches the proxy, an unknown link may be a good one.
+        """
+        self.stage.is_told = False
+
+        unknown = self.stage.ask("GET", f"/?token={'W' * 43}")
+
+        self.assertEqual(unknown.status, 503)
+        self.assertIn(b"Reload this page in a moment", unknown.body)
+        self.assertEqual(self.stage.ask("GET", f"/?token={TOKEN}").status, 303)
+
     def test_late_grant(self) -> None:
         """
         A user faster than the bus waits a moment, and is let in.
