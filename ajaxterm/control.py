@@ -15,6 +15,7 @@ with a number that the answer bears:
       C{waiting}: the guest is down. What is typed is refused, with the message, until the
       line is C{live}, or a socat joins; what the guest has not taken yet is dropped
   -> {"id": 6, "do": "finish", "reason": "closed", "message": ".."}
+      with "logout": true, not before the logout has its verdict, if one is wanted
   -> {"id": 7, "do": "grants"}                      done: {"grants": ["g..", ..]}
       those that are neither revoked nor expired
   -> {"id": 8, "do": "notice", "name": "silent", "message": ".."}
@@ -33,6 +34,8 @@ and, unasked:
   <- {"event": "viewer_left", "viewer": "v1", "user": "ann"}
   <- {"event": "wish", "what": "break", "viewer": "v1", "user": "ann"}
   <- {"event": "wish", "what": "sysrq", "key": "b", "viewer": "v1", "user": "ann"}
+  <- {"event": "logout", "state": "trying"}
+      then C{out}, C{in} or C{unknown}; nothing if somebody came back in time
   <- {"event": "ended", "reason": "idle"}
 
 Secrets come here as digests only.  Any number of agents may be connected,
@@ -224,7 +227,11 @@ class Control(Factory):
         return {}
 
     def _finish(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        self._session.finish(End(_text(asked, "reason"), _text(asked, "message"), 1000))
+        end = End(_text(asked, "reason"), _text(asked, "message"), 1000)
+        if asked.get("logout") is True:
+            self._session.leaving.close(end)
+        else:
+            self._session.finish(end)
         return {}
 
 

@@ -28,6 +28,7 @@ from twisted.python import usage
 from ajaxterm.command import CommandLine
 from ajaxterm.grants import Grant, digest_of
 from ajaxterm.idleness import Limits
+from ajaxterm.logout import Farewell
 from ajaxterm.serve import Terminal, Terms, release, serve_guest
 from ajaxterm.viewer import End
 from ajaxterm.web import NoPage, OwnDoor, Page, ProxyDoor
@@ -91,9 +92,10 @@ _PORT = _checked(
 )
 
 
-def _seconds_row(name: str, words: str) -> list[Any]:
+def _seconds_row(name: str, words: str, default: float = 0) -> list[Any]:
     parse = _checked(name, "a number of seconds", lambda text: _between(float(text), 0, FOREVER))
-    return [name, None, 0, f"Seconds {words}; 0 for never.", parse]
+    zero = "" if default else "; 0 for never"
+    return [name, None, default, f"Seconds {words}{zero}.", parse]
 
 
 _SCROLLBACK = _checked(
@@ -120,6 +122,8 @@ class Options(usage.Options):
         _seconds_row("idle-timeout", "without a viewer until it ends"),
         _seconds_row("input-timeout", "without a key typed until it ends"),
         _seconds_row("watch-timeout", "with nobody there who can type until it ends"),
+        ["logout", None, "none", "How to log out at the guest: none, eof, or a text to type."],
+        _seconds_row("logout-grace", "after the last tab has closed until it is tried", 10),
         ["scrollback", None, 1 << 20, "Bytes of output kept.", _SCROLLBACK],
         ["user", None, None, "UID:GID to become, once everything is loaded.", _USER],
         ["log-level", None, "info", "debug, info, warn, error or critical.", _LOG_LEVEL],
@@ -245,7 +249,8 @@ def _serve_command(reactor: Any, options: Options, page: Page, environ: Mapping[
 def _terms(options: Options) -> Terms:
     title = options["title"] or " ".join(options.command)
     timeouts = (options[f"{name}-timeout"] for name in ("idle", "input", "watch"))
-    return Terms(title[:200], Limits(*timeouts), options["scrollback"])
+    farewell = Farewell.named(options["logout"], options["logout-grace"])
+    return Terms(title[:200], Limits(*timeouts), options["scrollback"], farewell)
 
 
 def _log_to_stderr(level: str) -> None:

@@ -19,6 +19,7 @@ from ajaxterm.grants import Grants
 from ajaxterm.handed import HandedPort
 from ajaxterm.idleness import Limits
 from ajaxterm.line import SocketLine
+from ajaxterm.logout import Farewell
 from ajaxterm.scrollback import Scrollback
 from ajaxterm.session import Line, Session
 from ajaxterm.viewer import End
@@ -46,11 +47,13 @@ class Terms:
     @ivar title: what it is a console of.
     @ivar limits: how long it lives unused.
     @ivar scrollback: bytes kept.
+    @ivar farewell: how to log out at the guest.
     """
 
     title: str
     limits: Limits
     scrollback: int
+    farewell: Farewell = Farewell()
 
 
 class Terminal:
@@ -91,6 +94,7 @@ class Terminal:
             terms.limits,
             self._ended,
             report,
+            terms.farewell,
         )
         resource = TerminalResource(clock, self.session, door(self.grants), page, release())
         self.site = BoundedSite(resource, reactor)

@@ -31,9 +31,22 @@ from ajaxterm.grants import Grant, Grants
 from ajaxterm.idleness import Idleness, Limits
 from ajaxterm.keyboard import Keyboard
 from ajaxterm.keys import Keys
+from ajaxterm.leaving import Leaving
+from ajaxterm.logout import Farewell
 from ajaxterm.scrollback import Scrollback
 from ajaxterm.seats import Seats
-from ajaxterm.viewer import FULL, REPLACED, REVOKED, End, Event, Seat, Taken, Unwelcome, Viewer
+from ajaxterm.viewer import (
+    CLOSING,
+    FULL,
+    REPLACED,
+    REVOKED,
+    End,
+    Event,
+    Seat,
+    Taken,
+    Unwelcome,
+    Viewer,
+)
 
 
 class Line(Protocol):
@@ -79,10 +92,12 @@ class Session:
         limits: Limits = Limits(),  # noqa: B008
         ended: Callable[[End], None] = lambda _: None,
         report: Callable[[Event], None] = lambda _: None,
+        farewell: Farewell = Farewell(),  # noqa: B008
     ) -> None:
         """
         @param ended: called once, when the session has ended.
         @param report: tells the agent: who comes and leaves, and what is wished of it.
+        @param farewell: how to log out at the guest.
         """
         self._clock = clock
         self.line = line
@@ -103,7 +118,8 @@ class Session:
         self.recording = False
         self.keys = Keys(clock, line.write, self._stuck)
         self.keyboard = Keyboard(clock, self._passed)
-        self.idleness = Idleness(clock, limits, self.finish, self.tell_all)
+        self.leaving = Leaving(clock, farewell, self)
+        self.idleness = Idleness(clock, limits, self.leaving.close, self.tell_all)
         self.additions = Additions(
             scrollback,
             self.output,
@@ -121,6 +137,8 @@ class Session:
             if seat.waiting and seat.viewer is not None:
                 seat.waiting = False
                 seat.viewer.output_ready()
+        if self.leaving.trying:
+            self.leaving.look()
 
     def hold_input(self, held: bool) -> None:
         """The line can take no more input for now, or can again."""
@@ -144,6 +162,7 @@ class Session:
             self.drop(self.keys.waiting())
             self.line.forget()
         if down != was_down:
+            self.leaving.look()
             self._look_who_is_there()
 
     # The viewers' side.
@@ -170,6 +189,8 @@ class Session:
         """
         if self.end is not None:
             raise Unwelcome(self.end)
+        if self.leaving.closing is not None and self.leaving.closing.reason != "idle":
+            raise Unwelcome(CLOSING)
         if not self._grants.alive(grant):
             # It was alive at the handshake, and a viewer may take 10 s from there.
             raise Unwelcome(REVOKED)
@@ -194,6 +215,7 @@ class Session:
         self.keyboard.came(seat)
         if grant.mode == "rw" and not resumed:
             self.idleness.used()
+        self.leaving.came()
         self._look_who_is_there()
         self._log.info("Viewer {viewer} of {user} attached", viewer=seat.name, user=grant.user)
         self.report({"event": "viewer_came", "viewer": seat.name, "user": grant.user})
@@ -229,6 +251,7 @@ class Session:
             self.drop([seat], len(keys))
         else:
             self.idleness.used()
+            self.leaving.typed()
             self.keys.add(seat, keys)
         return refusal
 
@@ -238,6 +261,8 @@ class Session:
             return "You may only watch this console."
         if self.end is not None:
             return "This console has ended."
+        if self.leaving.closing is not None:
+            return "This console is being closed."
         if self.down:
             return self.message or "The guest is down."
         return self.keyboard.refusal(seat)
@@ -317,7 +342,7 @@ class Session:
         self.end = end
         if self._patience is not None and self._patience.active():
             self._patience.cancel()
-        for part in (self.idleness, self.keyboard, self.keys):
+        for part in (self.leaving, self.idleness, self.keyboard, self.keys):
             part.stop()
         self._seats.forget_absent()
         self._dismiss(list(self._present.values()), end)
@@ -365,8 +390,9 @@ class Session:
         self._look_if_seen()
 
     def _look_who_is_there(self) -> None:
-        can_type = not self.down and bool(self._seats.typists())
-        self.idleness.who_is_there(bool(self._present), can_type)
+        typist = bool(self._seats.typists())
+        self.idleness.who_is_there(bool(self._present), typist and not self.down)
+        self.leaving.who_is_there(typist)
 
     def _tell_viewers(self) -> None:
         answering = next((seat.name for seat in self._seats.typists()), None)

@@ -18,7 +18,7 @@ class End:
     Why a viewer's connection ends, for people and for programs.
 
     @ivar reason: one word: C{idle}, C{input}, C{watching}, C{closed}, C{line-ended},
-        C{revoked}, C{leaving}, C{full}, C{replaced}, C{gone}.
+        C{revoked}, C{leaving}, C{full}, C{replaced}, C{gone}, C{closing}.
     @ivar message: a sentence.
     @ivar code: the WebSocket close code (docs/protocol.md).
     @ivar retry: whether connecting again can help.
@@ -41,6 +41,7 @@ class End:
 
 REVOKED = End("revoked", "Your leave to use this console was withdrawn or is over.", 4003)
 FULL = End("full", "This console has as many viewers as it may have.", 4029, retry=True)
+CLOSING = End("closing", "This console is just being closed.", 1000, retry=True)
 REPLACED = End("replaced", "The same viewer has connected again.", 1000)
 
 

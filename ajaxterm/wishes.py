@@ -146,7 +146,7 @@ class Wishes:
         if seat.grant.mode != "rw":
             return ONLY_WATCH
         who = f"{seat.grant.user} ({seat.name})"
-        self._session.finish(End("closed", f"{who} has ended this console.", 1000))
+        self._session.leaving.close(End("closed", f"{who} has ended this console.", 1000))
         return ""
 
     def _ask_agent(self, seat: Seat, said: Mapping[str, Any]) -> str:

@@ -11,7 +11,9 @@ from io import StringIO
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from ajaxterm.main import Options, _serve_command, main
+from ajaxterm.idleness import Limits
+from ajaxterm.logout import Farewell
+from ajaxterm.main import Options, _serve_command, _terms, main
 from ajaxterm.serve import LAST_WORDS
 from tests.ajaxterm.fakereactor import FakeReactor
 from tests.ajaxterm.stage import PAGE
@@ -51,6 +53,22 @@ class OptionsTests(SynchronousTestCase):
             [options[name] for name in ("port", "idle-timeout", "scrollback", "user")],
             [80, 1.5, 65536, (65534, 100)],
         )
+
+    def test_terms(self) -> None:
+        """
+        What the session is told comes from the command line.
+        """
+        terms = _terms(
+            self.parsed(
+                *("--idle-timeout", "1", "--input-timeout", "2", "--watch-timeout", "3"),
+                *("--logout", "exit", "--logout-grace", "4", "--", "top", "-b"),
+            )
+        )
+
+        self.assertEqual(terms.title, "top -b")
+        self.assertEqual(terms.limits, Limits(1, 2, 3))
+        self.assertEqual(terms.farewell, Farewell(b"exit\r", 4))
+        self.assertEqual(_terms(self.parsed("--logout", "eof", "x")).farewell.text, b"\x04")
 
     def test_complaints(self) -> None:
         """

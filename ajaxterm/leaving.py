@@ -1,0 +1,107 @@
+"""
+How a session ends: with a logout first, where that is wanted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from ajaxterm.logout import Farewell, Logout
+from ajaxterm.viewer import End
+
+if TYPE_CHECKING:
+    from ajaxterm.session import Session
+
+
+class Leaving:
+    """
+    What L{Logout} sees of its session.
+
+    @ivar closing: why the session ends, as soon as the logout has a verdict.
+    @cvar TAIL: bytes of output in which a login prompt is looked for.
+    """
+
+    TAIL = 512
+
+    _log = Logger()
+
+    def __init__(self, clock: IReactorTime, farewell: Farewell, session: Session) -> None:
+        self._session = session
+        self._logout = Logout(clock, farewell, self)
+        self.closing: End | None = None
+
+    # The session's side.
+
+    @property
+    def trying(self) -> bool:
+        """Whether output is to be looked at."""
+        return self._logout.trying
+
+    def look(self) -> None:
+        """The guest has said something, or is down."""
+        self._logout.look()
+
+    def typed(self) -> None:
+        """Somebody has typed."""
+        self._logout.typed()
+
+    def who_is_there(self, typist: bool) -> None:
+        """
+        @param typist: whether anybody who may type is.
+        """
+        self._logout.typists(typist)
+
+    def close(self, end: End) -> None:
+        """End the session for everyone; if anybody may be logged in, with a logout first."""
+        session = self._session
+        if session.end is not None or self.closing is not None:
+            return
+        # Who ends it by hand may have found somebody logged in.
+        by_hand = self._logout.wanted and end.reason == "closed"
+        if not (self._logout.needed or by_hand):
+            session.finish(end)
+            return
+        self.closing = end
+        session.idleness.stop()
+        session.drop(session.keys.waiting())
+        self._logout.demand(self._closed)
+
+    def came(self) -> None:
+        """A viewer is there: a console that nobody used goes on."""
+        if self.closing is not None and self.closing.reason == "idle":
+            self.closing = None
+            self._logout.call_off()
+            self._session.idleness.start()
+
+    def stop(self) -> None:
+        """The session has ended."""
+        self.closing = None
+        self._logout.call_off()
+
+    def _closed(self) -> None:
+        if self.closing is not None:
+            self._session.finish(self.closing)
+
+    # The logout's side.
+
+    def tail(self) -> bytes:
+        scrollback = self._session.scrollback
+        offset = max(scrollback.start, scrollback.end - self.TAIL)
+        return scrollback.read(offset, self.TAIL)
+
+    def can_take(self) -> bool:
+        return self._session.state == "live" and not self._session.keys.held
+
+    def is_down(self) -> bool:
+        return self._session.down
+
+    def type(self, keys: bytes) -> None:
+        self._session.line.write(keys)
+
+    def logout_is(self, state: str, message: str) -> None:
+        self._log.info("Logout of {title}: {state}", title=self._session.title, state=state)
+        self._session.tell_all({"event": "logout", "state": state, "message": message})
+        self._session.report({"event": "logout", "state": state})
