@@ -38,6 +38,7 @@ from computeagent.grants import Grants
 from computeagent.hypervisor import IHypervisor
 from computeagent.lookout import Lookout, Search
 from computeagent.orders import OrderFailed, TerminalGone
+from computeagent.remembering import Remember
 from computeagent.rooms import Rooms
 from computeagent.workshop import IWorkshop
 from consolebus.ibus import BadArguments, Conflict, Context, IConsoleBus, Unavailable
@@ -65,6 +66,7 @@ class Agent:
         rooms: Rooms,
         opener: Callable[[SerialDevice, str], Deferred[int]],
         search: Search,
+        remember: Remember,
         host: str,
         address: str,
         token_ttl: float,
@@ -74,6 +76,7 @@ class Agent:
         """
         @param opener: as of L{Consoles}.
         @param search: as of L{Lookout}.
+        @param remember: as of L{Console}.
         @param host: the name of this host on the bus.
         @param address: where its ajaxterms listen.
         @param token_ttl: seconds a grant lives unused.
@@ -89,7 +92,7 @@ class Agent:
         self._grants = Grants(reactor, bus, host, token_ttl)
         self._announcer = HostAnnouncer(reactor, hypervisor, bus, host, address)
         self._consoles = Consoles(
-            reactor, hypervisor, workshop, rooms, opener, host, self._console_told, lasts
+            reactor, hypervisor, workshop, rooms, opener, host, self._console_told, lasts, remember
         )
         self._lookout = Lookout(reactor, self._consoles, search)
         self._attaching = Attaching(

@@ -22,6 +22,7 @@ from twisted.logger import Logger
 
 from computeagent.guestline import WAITING, GuestLine, Place
 from computeagent.orders import OrderFailed, TerminalGone
+from computeagent.remembering import Remember, tell_before
 from computeagent.rooms import Room
 from computeagent.standing import StandingOrders
 from computeagent.workshop import IWorkshop, Terminal
@@ -63,10 +64,12 @@ class Console:
         line: GuestLine,
         told: Callable[[Console, Mapping[str, Any]], None],
         lasts: bool = False,
+        remember: Remember | None = None,
     ) -> None:
         """
         @param line: to the guest; ours from now on.
         @param lasts: whether it stays when nobody is there.
+        @param remember: finds what the guest said before.
         @param told: called with what the terminal tells; with C{{"event": "moved"}} when
             another one has taken its place; and with C{{"event": "closed", "reason":
             ...}} when all is over.
@@ -79,6 +82,7 @@ class Console:
         self._line = line
         self._told = told
         self.lasts = lasts
+        self._remember = remember
         self._stage = OPENING
         self.terminal: Terminal | None = None
         self._standing = StandingOrders()
@@ -119,6 +123,7 @@ class Console:
         except BaseException:
             await self._clear()
             raise
+        await self._tell_before()
         self._go_on()
         if self.lasts:
             self._tell("grants")  # nobody else may ask for long whether it works
@@ -179,7 +184,7 @@ class Console:
         return self.terminal
 
     async def _wait_for_the_end_of(self, terminal: Terminal) -> None:
-        """Its connection broke, so it has ended, unless it is mad; that is seen first."""
+        """It is ending, or should be; if it does not, it is made to."""
         ended = terminal.child.when_ended()
         ended.addTimeout(self.LAST_WORDS, self._clock)
         try:
@@ -218,15 +223,9 @@ class Console:
             await self._replacing
         terminal = self.terminal
         if terminal is not None:
-            ended = terminal.child.when_ended()
             finishing = terminal.orders.give("finish", reason=reason, message=message)
             finishing.addErrback(lambda f: f.trap(OrderFailed, TerminalGone, TimeoutError))
-            ended.addTimeout(self.LAST_WORDS, self._clock)
-            try:
-                await ended
-            except TimeoutError:
-                terminal.child.end()
-                await terminal.child.when_ended()
+            await self._wait_for_the_end_of(terminal)
             terminal.orders.leave()
         await self._clear()
         self._log.info("Console {title} is closed: {reason}", title=self.place.title, reason=reason)
@@ -245,7 +244,7 @@ class Console:
     # The guest.
 
     def happened(self, what: str) -> None:
-        """Something happened to the guest; a word of L{IHypervisor.watch}'s."""
+        """As of L{IHypervisor.watch}, to this guest."""
         if what == "rebooted":
             _cancel(self._rebooting)
             self.notice("rebooting", "The guest is rebooting.")
@@ -297,6 +296,10 @@ class Console:
         self._started_at = self._clock.seconds()
         terminal.child.when_ended().addCallback(self._terminal_ended)
 
+    async def _tell_before(self) -> None:
+        if self._remember is not None and self.terminal is not None and not self.ending:
+            await tell_before(self.terminal.orders, self._remember, self._line, self.place)
+
     def _go_on(self) -> None:
         """A terminal is there, and knows what it must."""
         if self._stage == OPENING:
@@ -341,7 +344,8 @@ class Console:
                 port = None if self.terminal is None else self.terminal.port
                 self._room.vacate()
                 await self._start_terminal(port)
-                if self.terminal is not None and await self._standing.give(self.terminal.orders):
+                if self.terminal and await self._standing.give(self.terminal.orders):
+                    await self._tell_before()
                     return
             except Exception as error:
                 why = str(error) or type(error).__name__
@@ -375,19 +379,16 @@ class Console:
             one.callback(None)
 
     def _write_state(self) -> None:
-        children = [
-            child for child in (self.terminal and self.terminal.child, self._line.socat) if child
-        ]
+        children = [self.terminal and self.terminal.child, self._line.socat]
+        state = {
+            "console": self.name,
+            "uuid": self.place.uuid,
+            "domain": self.place.domain,
+            "device": self.place.device,
+            "processes": [[child.pid, child.started] for child in children if child],
+        }
         try:
-            self._room.write_state(
-                {
-                    "console": self.name,
-                    "uuid": self.place.uuid,
-                    "domain": self.place.domain,
-                    "device": self.place.device,
-                    "processes": [[child.pid, child.started] for child in children],
-                }
-            )
+            self._room.write_state(state)
         except OSError as error:
             self._log.error("The state of a console can't be written: {why}", why=error)
 

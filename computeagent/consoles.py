@@ -23,6 +23,7 @@ from computeagent.hypervisor import (
     NotRunning,
 )
 from computeagent.orders import TerminalGone
+from computeagent.remembering import Remember
 from computeagent.rooms import Rooms, new_name
 from computeagent.workshop import IWorkshop
 from consolebus.ibus import NotFound, Unavailable
@@ -53,11 +54,13 @@ class Consoles:
         host: str,
         told: Told,
         lasts: Callable[[str], bool] = lambda name: False,
+        remember: Remember | None = None,
     ) -> None:
         """
         @param opener: C{opener(device, uuid)} gives a C{Deferred} of an open
             descriptor (L{computeagent.devices.open_device} in a thread).
         @param host: its name, for sentences.
+        @param remember: as of L{Console}.
         @param lasts: whether consoles of a guest of that name stay when nobody is there.
         """
         self._clock = reactor
@@ -68,6 +71,7 @@ class Consoles:
         self._host = host
         self._told = told
         self._lasts = lasts
+        self._remember = remember
         self._open: dict[tuple[str, str], Console] = {}
         self._opening: dict[tuple[str, str], list[Deferred[Console]]] = {}
         self._stopping = False
@@ -215,6 +219,7 @@ class Consoles:
             line,
             self._console_told,
             self._lasts(place.domain),
+            self._remember,
         )
         await console.open()
         if self._stopping:

@@ -136,7 +136,7 @@ def _open_unix(path: str, uuid: str) -> int:
             socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize(format)
         )
         pid = struct.unpack(format, credentials)[0]
-        if pid not in set(_qemus(uuid)):
+        if pid not in set(qemus_of(uuid)):
             raise DeviceRefused(f"{path} is not held by this guest's QEMU")
         joined.settimeout(None)
         return joined.detach()
@@ -151,7 +151,8 @@ def _open_tcp(host: str, port: int, uuid: str) -> int:
     here = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1", "localhost": "127.0.0.1"}
     address = here.get(host, host)
     inodes = _listening_inodes(port)
-    if not any(f"socket:[{inode}]" in _open_files(pid) for pid in _qemus(uuid) for inode in inodes):
+    held = {name for pid in qemus_of(uuid) for name in _open_files(pid)}
+    if not any(f"socket:[{inode}]" in held for inode in inodes):
         raise DeviceRefused(f"port {port} is not listened on by this guest's QEMU")
     try:
         joined = socket.create_connection((address, port), CONNECT_TIMEOUT)
@@ -167,7 +168,7 @@ def _require_master(path: str, number: int, owner: int, uuid: str) -> None:
     C{tty-index} in C{/proc/PID/fdinfo} of its C{/dev/ptmx} says.
     """
     unreadable: list[int] = []
-    for pid in _qemus(uuid):
+    for pid in qemus_of(uuid):
         try:
             if number in _masters(pid):
                 return
@@ -185,7 +186,7 @@ def _require_master(path: str, number: int, owner: int, uuid: str) -> None:
     raise DeviceRefused(f"{path} is not a terminal of this guest: its QEMU does not hold it")
 
 
-def _qemus(uuid: str) -> Iterator[int]:
+def qemus_of(uuid: str) -> Iterator[int]:
     """The processes whose command line has C{-uuid UUID}, as libvirt starts QEMU."""
     wanted = uuid.encode("ascii", "replace")
     for name in os.listdir("/proc"):

@@ -63,6 +63,7 @@ class SerialDevice:
     @ivar path: of the pty or unix socket; empty when unknown.
     @ivar host: for C{tcp}.
     @ivar port: for C{tcp}.
+    @ivar log: path of the file to which QEMU writes what the guest says there, or empty.
     @ivar unusable: why it can't be used; empty if it can.
     """
 
@@ -73,6 +74,7 @@ class SerialDevice:
     host: str = ""
     port: int = 0
     unusable: str = ""
+    log: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,16 +172,19 @@ def _device(element: etree._Element, kind: str, position: int) -> SerialDevice:
     source = element.find("source")
     protocol = element.find("protocol")
 
+    kept = element.find("log")
+    log = (kept.get("file") or "") if kept is not None else ""
+
     def of_source(attribute: str) -> str:
         return (source.get(attribute) or "") if source is not None else ""
 
     if type == "pty":
         path = of_source("path") or element.get("tty") or ""
-        return SerialDevice(name, kind, type, path=path)
+        return SerialDevice(name, kind, type, path=path, log=log)
     if type == "unix":
         if of_source("mode") == "connect":
             return SerialDevice(name, kind, type, unusable="QEMU connects there, nobody can join")
-        return SerialDevice(name, kind, type, path=of_source("path"))
+        return SerialDevice(name, kind, type, path=of_source("path"), log=log)
     if type == "tcp":
         if of_source("mode") == "connect":
             return SerialDevice(name, kind, type, unusable="QEMU connects there, nobody can join")
@@ -192,5 +197,5 @@ def _device(element: etree._Element, kind: str, position: int) -> SerialDevice:
         port = of_source("service")
         if not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 65536:
             return SerialDevice(name, kind, type, unusable="its port is no number of a port")
-        return SerialDevice(name, kind, type, host=of_source("host"), port=int(port))
+        return SerialDevice(name, kind, type, host=of_source("host"), port=int(port), log=log)
     return SerialDevice(name, kind, type, unusable=_REASONS.get(type, "nobody can type there"))

@@ -24,6 +24,7 @@ from computeagent.attaching import lasting
 from computeagent.bystanders import Bystander, Pty, find_bystanders
 from computeagent.devices import open_device
 from computeagent.domainxml import SerialDevice
+from computeagent.guestlog import Before, read_log
 from computeagent.libvirthost import LibvirtHost
 from computeagent.ports import PortRange
 from computeagent.rooms import Rooms
@@ -260,6 +261,17 @@ def make_agent(reactor: Any, options: AgentOptions, bus: IConsoleBus) -> AgentSe
             reactor, reactor.getThreadPool(), find_bystanders, ptys, os.getpid()
         )
 
+    def remember(device: SerialDevice, uuid: str, descriptor: int) -> Deferred[Before]:
+        return deferToThreadPool(
+            reactor,
+            reactor.getThreadPool(),
+            read_log,
+            device.log,
+            uuid,
+            descriptor,
+            options["scrollback"],
+        )
+
     agent = Agent(
         reactor,
         LibvirtHost(reactor, options["connect"]),
@@ -268,6 +280,7 @@ def make_agent(reactor: Any, options: AgentOptions, bus: IConsoleBus) -> AgentSe
         rooms,
         opener,
         search,
+        remember,
         options["host"],
         options["address"],
         options["token-ttl"],

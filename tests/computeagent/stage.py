@@ -4,18 +4,21 @@ An agent in memory: its hypervisor, its workshop and the bus are there, but noth
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from computeagent.agent import Agent
 from computeagent.bystanders import Bystander, Pty
+from computeagent.domainxml import SerialDevice
+from computeagent.guestlog import Before, LogRefused
 from computeagent.memoryhost import MemoryHost
 from computeagent.rooms import Rooms
 from consolebus.memory import MemoryBroker, MemoryBus
@@ -50,6 +53,7 @@ class AgentTestCase(SynchronousTestCase):
     """
     @ivar api: what an API hears.
     @ivar proxy: what a proxy hears.
+    @ivar before: what guests said before; or why that can't be read.
     @ivar others: who else reads a line, if anybody does; searched for by the descriptor.
     @ivar lasting: names of guests that are attached to always.
     @cvar started: whether the agent runs when a test begins.
@@ -63,6 +67,7 @@ class AgentTestCase(SynchronousTestCase):
         self.hypervisor.add(UUID, "web1", domain_xml())
         self.workshop = FakeWorkshop(self.clock)
         self.lasting: set[str] = set()
+        self.before: Before | LogRefused = Before(b"", True)
         self.others: dict[Pty, Bystander] = {}
         self.opener = Opener()
         self.addCleanup(self.opener.close)
@@ -86,6 +91,7 @@ class AgentTestCase(SynchronousTestCase):
             self.rooms,
             self.opener,
             self.search,
+            self.remember,
             "h1",
             "192.0.2.1",
             TTL,
@@ -99,6 +105,12 @@ class AgentTestCase(SynchronousTestCase):
 
     def search(self, ptys: list[Pty]) -> Deferred[Mapping[Pty, Bystander]]:
         return succeed({pty: self.others[pty] for pty in ptys if pty in self.others})
+
+    def remember(self, device: SerialDevice, uuid: str, descriptor: int) -> Deferred[Before]:
+        os.fstat(descriptor)
+        if isinstance(self.before, LogRefused):
+            return fail(self.before)
+        return succeed(self.before)
 
     def pass_time(self, seconds: float, step: float = 0.1) -> None:
         """

@@ -178,8 +178,8 @@ class PtyTests(DevicesTestCase):
         Another process that ends in the midst of the search, one of a guest that is just
         migrating for one, does not matter.
         """
-        found = list(devices._qemus(self.uuid))
-        self.patch(devices, "_qemus", lambda uuid: [2**22 + 1, *found])
+        found = list(devices.qemus_of(self.uuid))
+        self.patch(devices, "qemus_of", lambda uuid: [2**22 + 1, *found])
 
         self.opened(terminal(self.qemu.pty))
 

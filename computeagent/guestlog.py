@@ -1,0 +1,177 @@
+"""
+What a guest said before its console was opened: the file that libvirt keeps of a
+serial device with C{<log file='...'/>}.
+
+QEMU writes what the guest says to the pty, and then to the log; what nobody reads at
+the pty is lost there, but not in the log.  Once we hold the pty open, what the
+kernel keeps for us is the log's end.  So, in a moment in which nothing moves, the log
+less as many bytes as the kernel keeps is exactly what came before; what follows comes by
+the pty, and nothing is missing or twice.  Where the guest does not stop talking for
+long enough, or more is kept than can be counted, that is not sure, and said so.
+
+The agent may be root, and the path comes from a description that others write.  So
+nothing is read that is not a plain file, reached without a link, with one name,
+and held open for writing right now by this guest's QEMU or by libvirt's virtlogd.
+
+Everything here blocks, if only for milliseconds; it runs in a thread.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import struct
+import termios
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from computeagent.devices import qemus_of
+
+QUIET = 0.02
+"""Seconds in which nothing may move.  From the pty to the log it takes QEMU some
+microseconds, virtlogd some hundred."""
+
+PATIENCE = 0.3
+"""Seconds that such a moment is waited for."""
+
+COUNTABLE = 4000
+"""Bytes that a pty's reader can be told of; there may be more behind (Linux, n_tty)."""
+
+
+class LogRefused(Exception):
+    """What the XML names is not this guest's log; the sentence is for our log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """
+    @ivar output: what the guest said last, before what its line will bring.
+    @ivar sure: whether the one follows the other without a gap, and nothing twice.
+    """
+
+    output: bytes
+    sure: bool
+
+
+def read_log(path: str, uuid: str, device: int, most: int) -> Before:
+    """
+    @param uuid: of the guest.
+    @param device: its open serial device, of which nobody has read yet.
+    @param most: bytes.
+    @raise LogRefused:
+    """
+    log = _open(path, uuid)
+    try:
+        end, sure = _joint(log, device)
+        start = max(0, end - most)
+        return Before(_read(log, start, end), sure)
+    except OSError as error:
+        raise LogRefused(f"{path} can't be read: {error.strerror}") from None
+    finally:
+        os.close(log)
+
+
+def _joint(log: int, device: int) -> tuple[int, bool]:
+    """
+    @return: the size of what came before, and whether that is sure.
+    """
+    if not os.isatty(device):
+        return os.fstat(log).st_size, False
+    deadline = time.monotonic() + PATIENCE
+    seen = _seen(log, device)
+    while time.monotonic() < deadline:
+        time.sleep(QUIET)
+        size, kept = now = _seen(log, device)
+        if now == seen and kept < COUNTABLE and kept <= size:
+            return size - kept, True
+        seen = now
+    return seen[0], False
+
+
+def _seen(log: int, device: int) -> tuple[int, int]:
+    """@return: bytes in the log, and bytes that the kernel keeps for us."""
+    kept = fcntl.ioctl(device, termios.FIONREAD, b"\0\0\0\0")
+    return os.fstat(log).st_size, struct.unpack("i", kept)[0]
+
+
+def _read(log: int, start: int, end: int) -> bytes:
+    parts = []
+    while start < end:
+        part = os.pread(log, min(1 << 20, end - start), start)
+        if not part:
+            break
+        parts.append(part)
+        start += len(part)
+    return b"".join(parts)
+
+
+def _open(path: str, uuid: str) -> int:
+    if not path.startswith("/") or os.path.normpath(path) != path or path.startswith("//"):
+        raise LogRefused(f"{path[:100]!r} is no plain absolute path")
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    *folders, name = path[1:].split("/")
+    place = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for folder in folders:
+            inner = os.open(
+                folder,
+                os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC,
+                dir_fd=place,
+            )
+            os.close(place)
+            place = inner
+        # Looked at before it is opened to be read: some files do something then.
+        status = os.stat(name, dir_fd=place, follow_symlinks=False)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+            raise LogRefused(f"{path} is not a plain file with one name")
+        log = os.open(name, flags, dir_fd=place)
+    except OSError as error:
+        raise LogRefused(f"{path} can't be opened: {error.strerror}") from None
+    finally:
+        os.close(place)
+    try:
+        status = os.fstat(log)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+            raise LogRefused(f"{path} is not a plain file with one name")
+        if not _is_written(status, name, uuid):
+            raise LogRefused(f"{path} is not being written by this guest's QEMU or by virtlogd")
+    except BaseException:
+        os.close(log)
+        raise
+    return log
+
+
+def _is_written(status: os.stat_result, name: str, uuid: str) -> bool:
+    """Whether who may write the guest's log has that file open to write it."""
+    for pid in (*qemus_of(uuid), *_log_daemons()):
+        try:
+            entries = list(os.scandir(f"/proc/{pid}/fd"))
+        except OSError:
+            continue
+        for entry in entries:
+            try:
+                # Not each: a disk of the guest may be where asking takes for ever.
+                if not os.readlink(entry.path).endswith(f"/{name}"):
+                    continue
+                of = os.stat(entry.path)
+                same = (of.st_dev, of.st_ino) == (status.st_dev, status.st_ino)
+                # The link's own mode says how the file is open (proc(5)).
+                if same and os.lstat(entry.path).st_mode & stat.S_IWUSR:
+                    return True
+            except OSError:
+                continue
+    return False
+
+
+def _log_daemons() -> Iterator[int]:
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                if Path(f"/proc/{name}/comm").read_text() == "virtlogd\n":
+                    if os.stat(f"/proc/{name}").st_uid == 0:
+                        yield int(name)
+            except OSError:
+                continue

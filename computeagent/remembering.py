@@ -1,0 +1,49 @@
+"""
+A new terminal is told what the guest said before it was there.
+"""
+
+from __future__ import annotations
+
+import os
+from base64 import b64encode
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, TimeoutError
+from twisted.logger import Logger
+
+from computeagent.domainxml import SerialDevice
+from computeagent.guestline import GuestLine, Place
+from computeagent.guestlog import Before, LogRefused
+from computeagent.orders import OrderFailed, TerminalGone
+
+Remember = Callable[[SerialDevice, str, int], Deferred[Before]]
+"""C{remember(device, uuid, descriptor)}: L{computeagent.guestlog.read_log} in a thread."""
+
+UNSURE = "The guest's log ends here. What follows may say the last of it again."
+
+_PART = 32 * 1024
+"""Bytes that fit into one order."""
+
+_log = Logger()
+
+
+async def tell_before(orders: Any, remember: Remember, line: GuestLine, place: Place) -> None:
+    """
+    @param orders: of a terminal to which nothing was joined yet.
+    """
+    if line.descriptor is None or not line.device.log:
+        return
+    # Ours may be closed while a thread looks at it.
+    descriptor = os.dup(line.descriptor)
+    try:
+        before = await remember(line.device, place.uuid, descriptor)
+        for start in range(0, len(before.output), _PART):
+            part = before.output[start : start + _PART]
+            await orders.give("prefill", output=b64encode(part).decode("ascii"))
+        if not before.sure:
+            await orders.give("mark", text=UNSURE)
+    except (LogRefused, OrderFailed, TerminalGone, TimeoutError) as why:
+        _log.warn("What {title} said before is not shown: {why!r}", title=place.title, why=why)
+    finally:
+        os.close(descriptor)

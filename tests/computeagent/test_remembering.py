@@ -1,0 +1,86 @@
+"""
+Tests for L{computeagent.remembering}: a new terminal is told what was said before it.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+
+from computeagent.guestlog import Before, LogRefused
+from tests.computeagent.descriptions import PTY, UUID, domain_xml
+from tests.computeagent.stage import AgentTestCase
+
+LOGGED = PTY.replace("<target", "<log file='/var/log/web1.log' append='off'/><target")
+
+
+class RememberingTests(AgentTestCase):
+    """
+    A guest of which libvirt keeps a log.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.hypervisor.add(UUID, "web1", domain_xml(LOGGED))
+
+    def told(self) -> bytes:
+        parts = self.terminal.orders("prefill")
+        return b"".join(b64decode(str(part["output"])) for part in parts)
+
+    def test_told(self) -> None:
+        """
+        All of it, in parts that fit; before the guest is joined.
+        """
+        self.before = Before(b"0123456789" * 10000, True)
+
+        self.got()
+
+        self.assertEqual(self.told(), b"0123456789" * 10000)
+        self.assertEqual(len(self.terminal.orders("prefill")), 4)
+        self.assertEqual(self.terminal.orders("mark"), [])
+        self.assertEqual(len(self.workshop.socats), 1)
+
+    def test_not_sure(self) -> None:
+        """
+        Where it can't be joined with what follows for sure, a mark says so.
+        """
+        self.before = Before(b"Booting.", False)
+
+        self.got()
+
+        self.assertEqual([order for order, _ in self.terminal.given[:2]], ["prefill", "mark"])
+
+    def test_refused(self) -> None:
+        """
+        A log that is not to be trusted keeps no console shut.
+        """
+        self.before = LogRefused("/etc/shadow is not being written by this guest's QEMU")
+
+        self.got()
+
+        self.assertEqual(self.told(), b"")
+        self.assertEqual(len(self.workshop.socats), 1)
+
+    def test_no_log(self) -> None:
+        """
+        Most guests have none.
+        """
+        self.before = Before(b"not asked for", True)
+        self.hypervisor.add(UUID, "web1", domain_xml())
+
+        self.got()
+
+        self.assertEqual(self.told(), b"")
+
+    def test_another_terminal(self) -> None:
+        """
+        One in place of a terminal that died has lost what that had; it is told too.
+        """
+        self.got()
+        self.before = Before(b"Booting.", True)
+
+        self.terminal.child.die()
+        self.pass_time(0)
+
+        self.assertEqual(len(self.workshop.terminals), 2)
+        self.assertEqual(self.told(), b"Booting.")
+        self.assertEqual(len(self.workshop.socats), 2)
