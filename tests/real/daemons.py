@@ -25,6 +25,7 @@ from tests.real.parts import (
     ROOT,
     children_of,
     command_of,
+    console_children_of,
     free_port,
     shared_libvirt,
     until,
@@ -95,9 +96,10 @@ class Daemon:
 
     def children(self, program: str) -> list[int]:
         """
-        @return: its descendants that run C{program}, a part of their command.
+        @return: those of its consoles' processes that run C{program}, a part of their command.
         """
-        return [pid for pid in children_of(self.pid) if any(program in w for w in command_of(pid))]
+        children = console_children_of(self.pid)
+        return [pid for pid in children if any(program in w for w in command_of(pid))]
 
     def descriptors(self) -> int:
         return len(os.listdir(f"/proc/{self.pid}/fd"))

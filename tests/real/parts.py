@@ -107,6 +107,17 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
+def console_children_of(pid: int) -> list[int]:
+    """
+    @return: the descendants of an agent that belong to its consoles.  Its foundry does not:
+        it is there before the first one, and stays after the last.  What that forks has its
+        command, but another parent.
+    """
+    foundries = [each for each in children_of(pid) if "ajaxterm.foundry" in command_of(each)]
+    forked = [child for each in foundries for child in children_of(each)]
+    return [each for each in children_of(pid) if each not in foundries or each in forked]
+
+
 def listening_ports(pids: Iterable[int]) -> list[int]:
     """
     @return: the TCP ports on which these processes listen.

@@ -16,7 +16,7 @@ from demo.libvirtd import PrivateLibvirt
 from tests.rabbit import MISSING as NO_RABBIT
 from tests.rabbit import Rabbit, shared_rabbit
 from tests.real.daemons import AllInOne, Fleet
-from tests.real.parts import MISSING, children_of, command_of, new_guest, until
+from tests.real.parts import MISSING, children_of, command_of, console_children_of, new_guest, until
 from tests.real.viewer import Viewer, exchange
 
 KILLS = 20
@@ -95,6 +95,8 @@ class LibvirtdTests(SynchronousTestCase):
         # Not even the death of its socat disturbs a console meanwhile.
         [socat] = console.children("socat")
         os.kill(socat, signal.SIGKILL)
+        # What is typed to one that is just dying is gone with it.
+        console.until(lambda: socat not in console.children("socat"), "it is dead")
         at = len(viewer.output)
         viewer.type("echo joined-$((6*7))\r")
         viewer.until_seen("joined-42", at)
@@ -262,4 +264,4 @@ class DaemonTests(SynchronousTestCase):
         again = Viewer(self, self.fleet.api.url(self.guest))
         again.type("echo again-$((6*7))\r")
         self.viewer.until_seen("again-42")
-        self.assertEqual(len(children_of(self.fleet.agent.pid)), 2)
+        self.assertEqual(len(console_children_of(self.fleet.agent.pid)), 2)

@@ -8,7 +8,14 @@ import requests
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.real.daemons import AllInOne
-from tests.real.parts import MISSING, PATIENCE, children_of, listening_ports, new_guest
+from tests.real.parts import (
+    MISSING,
+    PATIENCE,
+    children_of,
+    console_children_of,
+    listening_ports,
+    new_guest,
+)
 from tests.real.viewer import Viewer, exchange
 
 
@@ -34,13 +41,13 @@ class IdleTests(SynchronousTestCase):
         viewer.log_in(self.guest)
         viewer.type("echo kept-$((40+2))\r")
         viewer.until_seen("kept-42")
-        self.assertEqual(len(children_of(console.pid)), 2)
+        self.assertEqual(len(console_children_of(console.pid)), 2)
         self.assertEqual(len(console.rooms()), 1)
         self.assertEqual(len(listening(console)), 2)
         viewer.close()
         console.until(lambda: not console.rooms(), "the console's files are gone")
 
-        console.until(lambda: not children_of(console.pid), "its processes are gone")
+        console.until(lambda: not console_children_of(console.pid), "its processes are gone")
         self.assertEqual(console.rooms(), [])
         self.assertEqual(listening(console), [console.port])
         self.assertEqual(exchange(url).status_code, 403)
@@ -63,7 +70,7 @@ class IdleTests(SynchronousTestCase):
             self.open_and_close(console)
 
         self.assertEqual(console.descriptors(), before)
-        self.assertEqual(children_of(console.pid), [])
+        self.assertEqual(console_children_of(console.pid), [])
         self.assertEqual(console.rooms(), [])
 
     def open_and_close(self, console: AllInOne) -> None:
@@ -71,7 +78,7 @@ class IdleTests(SynchronousTestCase):
         viewer.type("\r")
         viewer.until(lambda: viewer.output, "the guest answers")
         viewer.close()
-        console.until(lambda: not children_of(console.pid), "its children are reaped")
+        console.until(lambda: not console_children_of(console.pid), "its children are reaped")
         console.until(lambda: not console.rooms(), "its files are gone")
 
     def test_idle_while_the_guest_is_off(self) -> None:
@@ -86,7 +93,7 @@ class IdleTests(SynchronousTestCase):
         viewer.until(lambda: viewer.line == "waiting", "it is told")
         viewer.close()
 
-        console.until(lambda: not children_of(console.pid), "its children are reaped")
+        console.until(lambda: not console_children_of(console.pid), "its children are reaped")
         console.until(lambda: not console.rooms(), "its files are gone")
         self.assertEqual(console.api.ask(self.guest.uuid).status_code, 409)
 

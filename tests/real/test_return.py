@@ -8,12 +8,20 @@ import os
 import signal
 from pathlib import Path
 
+import requests
 from twisted.trial.unittest import SynchronousTestCase
 from websockets.exceptions import WebSocketException
 
 from demo.guest import Guest
 from tests.real.daemons import AllInOne
-from tests.real.parts import MISSING, children_of, new_guest, shared_libvirt, until
+from tests.real.parts import (
+    MISSING,
+    PATIENCE,
+    console_children_of,
+    new_guest,
+    shared_libvirt,
+    until,
+)
 from tests.real.viewer import Viewer
 
 TIMES = 10
@@ -58,17 +66,19 @@ class ComingBack:
         Everything that the viewer has had since then is everything that the guest has said
         since it was started.
         """
-        said = until(
-            lambda: self.log.read_bytes() if b"login:" in self.log.read_bytes() else b"",
-            "the guest says everything",
-        )
-        self.viewer.until(
-            lambda: len(self.viewer.output) - since >= len(said), "the viewer has it all"
-        )
-        seen = self.viewer.output[since:]
-        first = said.find(seen[:200])
-        assert seen == said, f"{len(said)} bytes said, {len(seen)} seen, the first {first}"
-        assert len(said) > 5000, said
+        until(lambda: b"login:" in self.log.read_bytes(), "the guest says everything")
+
+        def same() -> bool:
+            return self.viewer.output[since:] == self.log.read_bytes()
+
+        try:
+            self.viewer.until(same, "the viewer has it all")
+        except AssertionError:
+            said, seen = self.log.read_bytes(), self.viewer.output[since:]
+            raise AssertionError(
+                f"{len(said)} bytes said, {len(seen)} seen, the first {said.find(seen[:200])}"
+            ) from None
+        assert self.log.stat().st_size > 5000
 
 
 class GuestTests(ComingBack, SynchronousTestCase):
@@ -95,7 +105,7 @@ class GuestTests(ComingBack, SynchronousTestCase):
 
         self.assertIsNone(self.viewer.closed)
         self.assertEqual(len(self.viewer.events_named("hello")), 1)
-        self.assertEqual(len(children_of(self.console.pid)), 2)
+        self.assertEqual(len(console_children_of(self.console.pid)), 2)
         self.viewer.log_in(self.guest)
 
     def test_shut_off(self) -> None:
@@ -140,7 +150,50 @@ class GuestTests(ComingBack, SynchronousTestCase):
         assert end is not None
         self.assertEqual(end["reason"], "guest-ended")
         self.assertIn("does not exist", end["message"])
-        self.console.until(lambda: not children_of(self.console.pid), "nothing is left")
+        self.console.until(lambda: not console_children_of(self.console.pid), "nothing is left")
+
+
+class AlwaysTests(SynchronousTestCase):
+    """
+    C{attach = always}.
+    """
+
+    skip = MISSING
+
+    def test_whole_boot(self) -> None:
+        """
+        Who comes when the guest has long booted finds everything it has said since it was
+        started; also after nobody was there for longer than the idle time.
+        """
+        log = log_of("always1")
+        console = AllInOne(self, "--attach-guest", "always*", "--idle-timeout", "1")
+        guest = new_guest(self, "always1", log=log, kernel_arguments="")
+        until(lambda: b"login:" in log.read_bytes(), "it has booted")
+        console.until_active(guest)
+
+        viewer = Viewer(self, console.api.url(guest))
+        viewer.until(lambda: len(viewer.output) >= log.stat().st_size, "it has everything")
+        self.assertEqual(viewer.output, log.read_bytes())
+        self.assertEqual(viewer.hello["offset"], 0)
+        viewer.close()
+        [terminal] = console.children("ajaxterm")
+        console.until(lambda: "Grant" in console.log, "it is logged")
+        place, headers = viewer.place, viewer.headers
+        console.until(
+            lambda: requests.get(place, headers=headers, timeout=PATIENCE).status_code == 403,
+            "leave to attach has ended",
+        )
+        self.assertEqual(console.children("ajaxterm"), [terminal])
+
+    def test_restart(self) -> None:
+        """
+        A new agent opens the consoles of those that run, when it reaches libvirt.
+        """
+        guest = new_guest(self, "always2")
+        console = AllInOne(self, "--attach", "always")
+        console.until(lambda: console.children("socat"), "it is attached")
+        viewer = Viewer(self, console.api.url(guest))
+        viewer.log_in(guest)
 
 
 class PartsTests(ComingBack, SynchronousTestCase):
@@ -162,6 +215,11 @@ class PartsTests(ComingBack, SynchronousTestCase):
             for program in ("socat", "ajaxterm"):
                 [pid] = self.console.children(program)
                 os.kill(pid, signal.SIGKILL)
+                # What is typed to one that is just dying is gone with it.
+                self.console.until(
+                    lambda: [one for one in self.console.children(program) if one != pid],  # noqa: B023
+                    "another one is there",
+                )
                 if program == "ajaxterm":
                     self.viewer.until_closed()
                     self.console.until(self.reconnected, "the viewer is taken again")
