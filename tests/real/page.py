@@ -13,6 +13,11 @@ from tests.real.parts import PATIENCE, ROOT
 SCREENSHOTS = ROOT / ".work/screenshots"
 """Where the tests keep what they saw."""
 
+STATE = (
+    "name, reason, message, way, mode, viewer, viewers, keyboard, ending, notices, held, unsent,"
+    " uncounted, offset, roundTrip, recording, rows, columns, progress"
+)
+
 
 class Page:
     """
@@ -37,6 +42,34 @@ class Page:
         self.tab.wait_for_function("() => window.ajaxterm?.state().name === 'connected'")
         for cookie in self.tab.context.cookies():
             known.add("cookie", cookie["value"])
+
+    def state(self) -> dict[str, Any]:
+        """
+        As the page says itself.
+        """
+        found: dict[str, Any] = self.tab.evaluate("ajaxterm.state()")
+        return found
+
+    def until_state(self, condition: str) -> None:
+        """
+        @param condition: in JavaScript, over the fields of the page's state.
+        """
+        self.tab.wait_for_function(
+            f"() => {{ const {{{STATE}}} = window.ajaxterm.state(); return {condition}; }}"
+        )
+
+    def until_said(self, words: str) -> None:
+        """
+        What the page says for a moment, at the lower edge.
+        """
+        self.tab.locator("#notice", has_text=words).wait_for()
+
+    def menu(self, item: str) -> None:
+        """
+        Press an item of the menu.
+        """
+        self.tab.locator("#menu-button").click()
+        self.tab.locator("#menu").get_by_role("button", name=item).click()
 
     def until_seen(self, pattern: str) -> None:
         self.tab.wait_for_function(

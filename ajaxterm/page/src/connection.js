@@ -441,11 +441,8 @@ export class Connection {
         this._heartbeat.pong(event.sent);
         break;
       case "refused":
-        // Not counted, and not to be sent again; nor is what would follow it.
-        if (event.what === "input") {
-          this._outbox.refused(event.input, event.length);
-          this._outbox.dropUnsent();
-        }
+        // It was counted, as dropped; what would follow it is not wanted either.
+        if (event.what === "input") this._outbox.dropUnsent();
         this._screen.refused(String(event.what ?? ""), String(event.message ?? ""));
         break;
       case "end":

@@ -95,6 +95,8 @@ export function changedBy(facts, event, now) {
     }
     case "logout":
       return { ...facts, logout: { state: text(event.state), message: text(event.message) } };
+    case "abilities":
+      return { ...facts, abilities: list(event.abilities).map(text) };
     case "recording":
       return { ...facts, recording: event.on === true };
     case "held":

@@ -11,7 +11,7 @@
  * @property {() => void} startedAnew the output begins again: clear
  * @property {(count: number) => void} missed bytes of output are gone here
  * @property {(count: number) => void} undelivered bytes typed earlier won't be typed
- * @property {(count: number) => void} cancelled bytes won't be typed, as the user wished
+ * @property {(count: number) => void} cancelled bytes won't be typed: they were cancelled, or overtaken by events
  * @property {(what: string, message: string) => void} refused the server didn't do something
  * @property {(holder: string|null, by: string|null) => void} keyboard it changed hands
  *

@@ -13,9 +13,9 @@ import { recordsOf } from "./records.js";
 
 /** Seconds that the server may hold a poll. */
 const WAIT = 20;
-/** Milliseconds until a request without an answer is given up. */
+/** Milliseconds until a request without an answer is given up; input is held for 20 s while the line takes none. */
 const POLL_WITHIN = 35_000;
-const POST_WITHIN = 20_000;
+const POST_WITHIN = 35_000;
 /** Bytes of input in one request. */
 const MESSAGE = 64 * 1024;
 /** Failures in a row that are borne, and milliseconds from one to the next try. */
@@ -89,7 +89,9 @@ export class PollLink {
     if (answer.status === 200 && Number.isSafeInteger(said?.input)) {
       this._listener.event({ event: "counted", input: said.input });
     } else if (answer.status === 403 && said?.event === "refused") {
-      this._listener.event({ input: at, length: bytes.length, ...said });
+      // Refused input is counted as well.
+      this._listener.event({ event: "counted", input: said.input });
+      this._listener.event(said);
     } else {
       this._end(answer);
       return;

@@ -74,24 +74,6 @@ export class Outbox {
     this._first += gone;
   }
 
-  /**
-   * The server has refused bytes, and not counted them: they are not to be
-   * sent again, and what was sent behind them moves down.
-   *
-   * @param {number} at number of the first one
-   * @param {number} length
-   * @returns {number} how many were thrown away
-   */
-  refused(at, length) {
-    const from = Math.max(at, this._first);
-    const gone = Math.min(at + length, this._next) - from;
-    if (!(gone > 0)) return 0;
-    this._bytes.copyWithin(from - this._first, from - this._first + gone, this._length);
-    this._length -= gone;
-    this._next -= gone;
-    return gone;
-  }
-
   /** @returns {number} how many bytes that were not sent yet were thrown away */
   dropUnsent() {
     const dropped = this.unsent;

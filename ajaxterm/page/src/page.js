@@ -33,6 +33,7 @@ import { scrollByTouch } from "./touch.js";
 import { Typing } from "./typing.js";
 
 const SIZE_SETTLES = 150;
+const REFUSAL_READ = 2_000;
 
 const clock = windowClock;
 const size = () => ({ rows: terminal.rows, columns: terminal.cols });
@@ -69,6 +70,8 @@ function tellSize() {
   focus();
 }
 
+let refusedAt = -Infinity;
+
 const connection = new Connection({
   dial: openSocket,
   post: httpPost,
@@ -84,8 +87,12 @@ const connection = new Connection({
     },
     missed: (count) => feed.note(strings.missed(count)),
     undelivered: (count) => feed.note(strings.undelivered(count + typing.drop())),
-    cancelled: (count) => bar.say(strings.cancelled(count)),
+    cancelled: (count) => {
+      // Unless why has just been said.
+      if (clock.now() - refusedAt > REFUSAL_READ) bar.say(strings.cancelled(count));
+    },
     refused: (what, message) => {
+      refusedAt = clock.now();
       if (what === "input") typing.drop();
       bar.say(what === "input" && message ? plain(message, 300) : strings.refused(plain(message || what, 300)));
     },

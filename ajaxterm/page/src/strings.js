@@ -183,7 +183,7 @@ export const strings = {
   heldWaiting: (count) => `${sized(count)} of what you typed wait for it.`,
   cancelInput: "Cancel input",
   /** @param {number} count */
-  cancelled: (count) => `Cancelled: ${sized(count)} will not be typed.`,
+  cancelled: (count) => `${sized(count)} will not be typed.`,
 
   // The menu.
   menu: "Menu",

@@ -210,14 +210,14 @@ describe("input by plain requests", () => {
   test("that was refused is not sent again", async () => {
     const { connection, screen, posted } = await polling();
     connection.type(bytes("ab"));
-    const refused = { event: "refused", what: "input", message: "ann (v3) has the keyboard." };
+    const refused = { event: "refused", what: "input", message: "ann (v3) has the keyboard.", input: 2 };
     (await posted("input")).answer(403, bytes(JSON.stringify(refused)));
     await settled();
     connection.type(bytes("c"));
 
     const next = await posted("input");
 
-    assert.deepEqual([next.body, next.headers["X-Ajaxterm-At"]], ["c", "0"]);
+    assert.deepEqual([next.body, next.headers["X-Ajaxterm-At"]], ["c", "2"]);
     assert.deepEqual(screen.shown, ["refused input: ann (v3) has the keyboard."]);
   });
 });
