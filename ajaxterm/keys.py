@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -19,8 +20,24 @@ from twisted.logger import Logger
 from ajaxterm.viewer import Seat
 
 
+class Line(Protocol):
+    """What a session asks of a line."""
+
+    resizable: bool
+
+    def write(self, keys: bytes) -> None:
+        """Send input; L{Keys.hold} says when it is too much."""
+
+    def forget(self) -> None:
+        """What was written and could not be sent is not to be sent any more."""
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Set the terminal's size."""
+
+
 class Keys:
     """
+    @ivar write: to the line.
     @ivar held: whether the line takes nothing now.
     @ivar stuck: whether it has taken nothing for a while, as viewers are told.
     @cvar SLICE: bytes of one viewer that are written before another's turn.
@@ -40,7 +57,7 @@ class Keys:
     def __init__(
         self,
         clock: IReactorTime,
-        write: Callable[[bytes], None],
+        write: Callable[[bytes], object],
         told: Callable[[bool], None],
     ) -> None:
         """
@@ -48,7 +65,7 @@ class Keys:
         @param told: hears when the line is stuck, and when no more.
         """
         self._clock = clock
-        self._write = write
+        self.write = write
         self._told = told
         self._waiting: deque[Seat] = deque()
         self._going = False
@@ -130,7 +147,7 @@ class Keys:
 
     def _send(self, seat: Seat, keys: bytes) -> None:
         seat.counted += len(keys)
-        self._write(keys)
+        self.write(keys)
         if seat.viewer is not None:
             seat.viewer.counted(0)
 

@@ -29,7 +29,8 @@ from ajaxterm.command import CommandLine
 from ajaxterm.grants import Grant, digest_of
 from ajaxterm.idleness import Limits
 from ajaxterm.logout import Farewell
-from ajaxterm.serve import Terminal, Terms, release, serve_guest
+from ajaxterm.recording import CanNotRecord
+from ajaxterm.serve import Record, Terminal, Terms, release, serve_guest
 from ajaxterm.viewer import End
 from ajaxterm.web import NoPage, OwnDoor, Page, ProxyDoor
 
@@ -75,6 +76,14 @@ def _user(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+def _directory(text: str) -> int:
+    # At once: who we become later may not get there.
+    try:
+        return os.open(text, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        raise ValueError() from None
+
+
 def _log_level(text: str) -> str:
     try:
         LogLevel.levelWithName(text)
@@ -101,6 +110,10 @@ def _seconds_row(name: str, words: str, default: float = 0) -> list[Any]:
 _SCROLLBACK = _checked(
     "scrollback", "a number from 4096", lambda text: int(_between(int(text), 4096, FOREVER))
 )
+_RECORD = _checked("record", "a directory", _directory)
+_RECORD_MOST = _checked(
+    "record-most", "a number from 4096", lambda text: int(_between(int(text), 4096, 1e15))
+)
 _USER = _checked("user", "UID:GID, two numbers", _user)
 _LOG_LEVEL = _checked("log-level", "debug, info, warn, error or critical", _log_level)
 
@@ -125,12 +138,16 @@ class Options(usage.Options):
         ["logout", None, "none", "How to log out at the guest: none, eof, or a text to type."],
         _seconds_row("logout-grace", "after the last tab has closed until it is tried", 10),
         ["scrollback", None, 1 << 20, "Bytes of output kept.", _SCROLLBACK],
+        ["record", None, None, "Directory to write recordings to (asciicast v2).", _RECORD],
+        ["record-most", None, 64 << 20, "Bytes of one of its two files.", _RECORD_MOST],
         ["user", None, None, "UID:GID to become, once everything is loaded.", _USER],
         ["log-level", None, "info", "debug, info, warn, error or critical.", _LOG_LEVEL],
         _socket_row("http-fd", "A listening socket for viewers."),
         _socket_row("tty-fd", "A listening unix socket for the line."),
         _socket_row("control-fd", "A listening unix socket for the agent."),
     ]
+
+    optFlags = [["record-input", None, "Record what is typed too, passwords included."]]
 
     command: Sequence[str] = ()
 
@@ -171,11 +188,13 @@ def main(argv: Sequence[str] | None = None, page: Page | None = None) -> None:
 
     from twisted.internet import reactor
 
-    if options["http-fd"] is not None:
+    try:
+        if options["http-fd"] is None:
+            sys.exit(_serve_command(reactor, options, page, os.environ))
         _serve_guest(reactor, options, page)
-        reactor.run()
-        return
-    sys.exit(_serve_command(reactor, options, page, os.environ))
+    except CanNotRecord as error:
+        sys.exit(f"ajaxterm: {error}")
+    reactor.run()
 
 
 def _serve_guest(reactor: Any, options: Options, page: Page) -> None:
@@ -250,7 +269,11 @@ def _terms(options: Options) -> Terms:
     title = options["title"] or " ".join(options.command)
     timeouts = (options[f"{name}-timeout"] for name in ("idle", "input", "watch"))
     farewell = Farewell.named(options["logout"], options["logout-grace"])
-    return Terms(title[:200], Limits(*timeouts), options["scrollback"], farewell)
+    record = None
+    if options["record"] is not None:
+        with_input = bool(options["record-input"])
+        record = Record(options["record"], with_input, options["record-most"])
+    return Terms(title[:200], Limits(*timeouts), options["scrollback"], farewell, record)
 
 
 def _log_to_stderr(level: str) -> None:

@@ -7,21 +7,25 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
 
+from ajaxterm.asciicast import Cast, name_for
 from ajaxterm.control import Control
 from ajaxterm.grants import Grants
 from ajaxterm.handed import HandedPort
 from ajaxterm.idleness import Limits
+from ajaxterm.keys import Line
 from ajaxterm.line import SocketLine
 from ajaxterm.logout import Farewell
+from ajaxterm.recording import Recorder
 from ajaxterm.scrollback import Scrollback
-from ajaxterm.session import Line, Session
+from ajaxterm.session import Session
 from ajaxterm.viewer import End
 from ajaxterm.web import Door, Page, TerminalResource
 from groundwork.monotonic import MonotonicClock
@@ -40,6 +44,21 @@ def release() -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """
+    How a terminal is written down.
+
+    @ivar folder: a descriptor of the directory.
+    @ivar with_input: whether what is typed is, too.
+    @ivar most: bytes in a file; there are two at the most.
+    """
+
+    folder: int
+    with_input: bool = False
+    most: int = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """
     What a terminal is told when it starts.
@@ -48,12 +67,14 @@ class Terms:
     @ivar limits: how long it lives unused.
     @ivar scrollback: bytes kept.
     @ivar farewell: how to log out at the guest.
+    @ivar record: whether and how it is written down.
     """
 
     title: str
     limits: Limits
     scrollback: int
     farewell: Farewell = Farewell()
+    record: Record | None = None
 
 
 class Terminal:
@@ -76,6 +97,7 @@ class Terminal:
         """
         @param stop: ends the process, after the session has ended and its
             last words have left.
+        @raise CanNotRecord: it is to be written down, and can't be.
         """
         self._reactor = reactor
         self._stop = stop
@@ -96,9 +118,22 @@ class Terminal:
             report,
             terms.farewell,
         )
+        if terms.record is not None:
+            self._record(terms.title, terms.record, clock)
         resource = TerminalResource(clock, self.session, door(self.grants), page, release())
         self.site = BoundedSite(resource, reactor)
         reactor.addSystemEventTrigger("before", "shutdown", self._leave)
+
+    def _record(self, title: str, record: Record, clock: IReactorTime) -> None:
+        name = name_for(title, datetime.now(UTC))
+        cast = Cast(record.folder, name, title, record.most)
+        session = self.session
+        recorder = Recorder(
+            clock, cast, lambda on: session.tell_all({"event": "recording", "on": on})
+        )
+        recorder.start()
+        session.record(recorder, record.with_input)
+        self._reactor.addSystemEventTrigger("after", "shutdown", recorder.wait)
 
     def adopt(self, listening: socket.socket, factory: Any) -> None:
         """Serve C{factory} on a socket that listens already; it is ours from now on."""

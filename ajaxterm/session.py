@@ -13,15 +13,13 @@ than the scrollback is long is told how many bytes it missed.
     held/released  ------>  L{Keys} waits           ----->  hold_input(bool), counted(..)
 
 A I{seat} outlives the connection of its viewer, so that one who comes back with
-its resume key goes on where it was, in both directions.  Whose keys count is L{Keyboard}'s
-to say, when a session ends unused L{Idleness}'s.
+its resume key goes on where it was, in both directions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from secrets import token_urlsafe
-from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -30,9 +28,10 @@ from ajaxterm.additions import Additions
 from ajaxterm.grants import Grant, Grants
 from ajaxterm.idleness import Idleness, Limits
 from ajaxterm.keyboard import Keyboard
-from ajaxterm.keys import Keys
+from ajaxterm.keys import Keys, Line
 from ajaxterm.leaving import Leaving
 from ajaxterm.logout import Farewell
+from ajaxterm.recording import Recorder
 from ajaxterm.scrollback import Scrollback
 from ajaxterm.seats import Seats
 from ajaxterm.viewer import (
@@ -49,28 +48,12 @@ from ajaxterm.viewer import (
 )
 
 
-class Line(Protocol):
-    """What a session asks of a line."""
-
-    resizable: bool
-
-    def write(self, keys: bytes) -> None:
-        """Send input; L{Session.hold_input} says when it is too much."""
-
-    def forget(self) -> None:
-        """What was written and could not be sent is not to be sent any more."""
-
-    def resize(self, rows: int, columns: int) -> None:
-        """Set the terminal's size."""
-
-
 class Session:
     """
     @ivar id: public; tells this session from an earlier one at the same place.
     @ivar state: of the line: C{live}, or C{waiting} with a C{message} for people.
     @ivar down: whether it waits for its guest, so that nothing can be typed.
     @ivar report: tells the agent something.
-    @ivar recording: whether what is seen here is written down.
     @cvar MOST_VIEWERS: connected at a time.
     @cvar MOST_ABSENT: seats kept for viewers that may come back.
     @cvar PATIENCE: seconds that viewers have for the last output.
@@ -115,7 +98,7 @@ class Session:
         self.state = "live"
         self.message = ""
         self.down = False
-        self.recording = False
+        self._recorder: Recorder | None = None
         self.keys = Keys(clock, line.write, self._stuck)
         self.keyboard = Keyboard(clock, self._passed)
         self.leaving = Leaving(clock, farewell, self)
@@ -132,6 +115,8 @@ class Session:
     def output(self, output: bytes) -> None:
         """The line has sent C{output}."""
         self.scrollback.append(output)
+        if self._recorder is not None:
+            self._recorder.output(output)
         # A copy: who is told may leave at once, if the ring has overtaken it.
         for seat in list(self._present.values()):
             if seat.waiting and seat.viewer is not None:
@@ -156,14 +141,29 @@ class Session:
         was_down, self.down = self.down, down
         if (state, message) != (self.state, self.message):
             self.state, self.message = state, message
-            offset = self.scrollback.end
-            self.tell_all({"event": "line", "state": state, "message": message, "offset": offset})
+            end = self.scrollback.end
+            self.tell_all({"event": "line", "state": state, "message": message, "offset": end})
         if down:
             self.drop(self.keys.waiting())
             self.line.forget()
         if down != was_down:
             self.leaving.look()
             self._look_who_is_there()
+
+    def record(self, recorder: Recorder, with_input: bool) -> None:
+        """
+        From now on what is seen here is written down.
+
+        @param with_input: and what is typed, passwords too.
+        """
+        self._recorder = recorder
+        if with_input:
+            self.keys.write = recorder.beside(self.line.write)
+
+    @property
+    def recording(self) -> bool:
+        """Whether it is."""
+        return self._recorder is not None and self._recorder.on
 
     # The viewers' side.
 
@@ -210,7 +210,7 @@ class Session:
         seat.viewer = viewer
         seat.waiting = seat.greeted = False
         start, end = self.scrollback.start, self.scrollback.end
-        seat.position = offset if offset is not None and start <= offset <= end else start
+        seat.position = start if offset is None or not start <= offset <= end else offset
         self._grants.attached(grant)
         self.keyboard.came(seat)
         if grant.mode == "rw" and not resumed:
@@ -346,6 +346,8 @@ class Session:
             part.stop()
         self._seats.forget_absent()
         self._dismiss(list(self._present.values()), end)
+        if self._recorder is not None:
+            self._recorder.stop()
         self._log.info("Console {title} ended: {reason}", title=self.title, reason=end.reason)
         self._ended(end)
 

@@ -84,6 +84,8 @@ class OptionsTests(SynchronousTestCase):
             (["--idle-timeout", "nan", "x"], "--idle-timeout is"),
             (["--idle-timeout", "inf", "x"], "--idle-timeout is"),
             (["--scrollback", "100", "x"], "--scrollback is a number from 4096"),
+            (["--record", "/no/such/thing", "x"], "--record is a directory"),
+            (["--record-most", "1", "x"], "--record-most is a number from 4096"),
             (["--user", "nobody", "x"], "--user is UID:GID"),
             (["--log-level", "loud", "x"], "--log-level is debug, info"),
             (["--http-fd", "x"], "--http-fd is the number of an open socket"),
