@@ -40,7 +40,11 @@ class MainTests(SynchronousTestCase):
         self.assertRegex(self.printed("--version"), r"^ajaxconsole [0-9]+\.[0-9]+")
 
     def test_unknown_command(self) -> None:
-        self.assertIn("there is no command 'serve'", self.refused("serve"))
+        said = io.StringIO()
+        self.patch(sys, "stderr", said)
+
+        self.assertEqual(self.ended("serve"), 2)
+        self.assertIn("there is no command 'serve'", said.getvalue())
 
     def test_wrong_options_are_named_and_no_more(self) -> None:
         """
