@@ -13,7 +13,7 @@ The agent: what a host answers on the bus.
     announce()                     every agent tells what it has, and authorizes its grants again
   and it tells
     consoleapi    host_is          on every change, and every 30 s
-    consoleapi    console_is       opened, viewer_came, viewer_left, waiting, live, closed
+    consoleapi    console_is       opened, viewer_came, viewer_left, waiting, live, logout, closed
     consoleproxy  authorize_console, revoke_grant
 
 What it mints and tells of grants is L{computeagent.grants}.
@@ -227,6 +227,8 @@ class Agent:
         self._attaching.told(console, event, str(words.get("reason")))
         if event in ("opened", "waiting", "live"):
             self._tell_console(console, event)
+        elif event == "logout":
+            self._tell_console(console, event, outcome=_text(words.get("state"), 16))
         elif event == "moved":
             self._grants.moved(console)
         elif event in ("viewer_came", "viewer_left"):

@@ -20,7 +20,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from computeagent.guestline import WAITING, GuestLine, Place
+from computeagent.guestline import LIVE, WAITING, GuestLine, Place
 from computeagent.orders import OrderFailed, TerminalGone
 from computeagent.remembering import Remember, tell_before
 from computeagent.rooms import Room
@@ -37,9 +37,11 @@ class Console:
     """
     @ivar name: public, unique.
     @ivar place: what it is of.
+    @ivar line: the guest's side of it.
     @ivar terminal: the one there is, or was last; C{None} before the first.
     @ivar lasts: whether it stays when nobody is there.
     @cvar LAST_WORDS: seconds that the terminal has to end by itself.
+    @cvar LOGOUT: seconds more if it logs out first.
     @cvar MOST_DEATHS: of terminals, one after another, until it is given up.
     @cvar MOST_VIEWERS: that are remembered, whatever a terminal says.
     @cvar STEADY: seconds after which the end of one is taken for an accident.
@@ -47,6 +49,7 @@ class Console:
     """
 
     LAST_WORDS = 5.0
+    LOGOUT = 15.0
     MOST_DEATHS = 5
     MOST_VIEWERS = 1000
     STEADY = 60.0
@@ -78,8 +81,7 @@ class Console:
         self._workshop = workshop
         self.name = name
         self.place = place
-        self._room = room
-        self._line = line
+        self._room, self.line = room, line
         self._told = told
         self.lasts = lasts
         self._remember = remember
@@ -101,7 +103,7 @@ class Console:
     @property
     def state(self) -> str:
         """See above."""
-        return self._line.state if self._stage == OPEN else self._stage
+        return self.line.state if self._stage == OPEN else self._stage
 
     @property
     def viewers(self) -> int:
@@ -142,7 +144,7 @@ class Console:
             try:
                 answer: Mapping[str, Any] = await terminal.orders.give(order, **words)
             except TerminalGone:
-                await self._wait_for_the_end_of(terminal)
+                await self._wait_for_the_end_of(terminal, self.LAST_WORDS)
                 continue
             self._proven = True
             return answer
@@ -183,10 +185,10 @@ class Console:
             raise TerminalGone()
         return self.terminal
 
-    async def _wait_for_the_end_of(self, terminal: Terminal) -> None:
+    async def _wait_for_the_end_of(self, terminal: Terminal, patience: float) -> None:
         """It is ending, or should be; if it does not, it is made to."""
         ended = terminal.child.when_ended()
-        ended.addTimeout(self.LAST_WORDS, self._clock)
+        ended.addTimeout(patience, self._clock)
         try:
             await ended
         except TimeoutError:
@@ -218,14 +220,18 @@ class Console:
         return done
 
     async def _close(self, reason: str, message: str) -> None:
-        self._line.part()
+        # Somebody wants its end, and may want to be logged out first.
+        logout = reason == "closed" and self.line.state == LIVE
+        self.line.part(cut=not logout)
         if self._replacing is not None:
             await self._replacing
         terminal = self.terminal
         if terminal is not None:
-            finishing = terminal.orders.give("finish", reason=reason, message=message)
+            give = terminal.orders.give
+            finishing = give("finish", reason=reason, message=message, logout=logout)
             finishing.addErrback(lambda f: f.trap(OrderFailed, TerminalGone, TimeoutError))
-            await self._wait_for_the_end_of(terminal)
+            patience = self.LAST_WORDS + (self.LOGOUT if logout else 0.0)
+            await self._wait_for_the_end_of(terminal, patience)
             terminal.orders.leave()
         await self._clear()
         self._log.info("Console {title} is closed: {reason}", title=self.place.title, reason=reason)
@@ -237,7 +243,7 @@ class Console:
                 done.callback(None)
 
     async def _clear(self) -> None:
-        await self._line.end()
+        await self.line.end()
         self._stage = CLOSED
         self._room.clear()
 
@@ -249,7 +255,7 @@ class Console:
             _cancel(self._rebooting)
             self.notice("rebooting", "The guest is rebooting.")
             self._rebooting = self._clock.callLater(self.REBOOT, self.notice, "rebooting", "")
-        self._line.happened(what)
+        self.line.happened(what)
 
     def notice(self, name: str, message: str) -> None:
         """
@@ -260,17 +266,12 @@ class Console:
         if self._standing.notice(name, message) and self._stage == OPEN:
             self._tell("notice", name=name, message=message)
 
-    @property
-    def line(self) -> GuestLine:
-        """The guest's side of it."""
-        return self._line
-
     def line_changed(self) -> None:
         """As of L{computeagent.guestline.Watcher}."""
         if self._stage != OPEN:
             return
         self._write_state()
-        said = ("waiting" if self._line.state == WAITING else "live", self._line.message)
+        said = ("waiting" if self.line.state == WAITING else "live", self.line.message)
         if said != (self._line_told or ("live", "")):
             self._line_told = said
             self._tell("line", state=said[0], message=said[1])
@@ -298,7 +299,7 @@ class Console:
 
     async def _tell_before(self) -> None:
         if self._remember is not None and self.terminal is not None and not self.ending:
-            await tell_before(self.terminal.orders, self._remember, self._line, self.place)
+            await tell_before(self.terminal.orders, self._remember, self.line, self.place)
 
     def _go_on(self) -> None:
         """A terminal is there, and knows what it must."""
@@ -306,7 +307,7 @@ class Console:
             self._stage = OPEN
             self._line_told = None
             self._write_state()
-            self._line.join(self)
+            self.line.join(self)
 
     def _terminal_told(self, words: Mapping[str, Any]) -> None:
         event, viewer = words.get("event"), str(words.get("viewer"))[:64]
@@ -330,7 +331,7 @@ class Console:
             self.close(self._reason, "")
         elif self._replacing is None:  # or else the loop there goes on
             self._stage = OPENING
-            self._line.part()
+            self.line.part()
             for viewer, user in list(self._viewers.items()):
                 self._terminal_told({"event": "viewer_left", "viewer": viewer, "user": user})
             self._replacing = Deferred()
@@ -379,7 +380,7 @@ class Console:
             one.callback(None)
 
     def _write_state(self) -> None:
-        children = [self.terminal and self.terminal.child, self._line.socat]
+        children = [self.terminal and self.terminal.child, self.line.socat]
         state = {
             "console": self.name,
             "uuid": self.place.uuid,

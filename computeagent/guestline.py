@@ -152,10 +152,14 @@ class GuestLine:
             self._changed()
         self._join()
 
-    def part(self) -> None:
-        """There is no terminal for now; what the guest says is kept by the kernel."""
+    def part(self, cut: bool = True) -> None:
+        """
+        There is no terminal for now; what the guest says is kept by the kernel.
+
+        @param cut: whether socat shall end; or it may go on until the terminal ends.
+        """
         self._watcher = None
-        if self.socat is not None:
+        if cut and self.socat is not None:
             self.socat.end()
 
     def happened(self, what: str) -> None:

@@ -103,6 +103,14 @@ def limit(text: str) -> float:
     return 0.0 if text == "0" else seconds(text)
 
 
+def file_size(text: str) -> int:
+    """Coerce C{--record-most}."""
+    length = int(text)
+    if length < 4096:
+        raise ValueError("a recording's file has at least 4096 bytes")
+    return length
+
+
 def scrollback(text: str) -> int:
     """Coerce C{--scrollback}."""
     length = int(text)
@@ -111,6 +119,7 @@ def scrollback(text: str) -> int:
     return length
 
 
+file_size.coerceDoc = "bytes, from 4096"  # type: ignore[attr-defined]
 way_of_attaching.coerceDoc = "on-demand or always"  # type: ignore[attr-defined]
 limit.coerceDoc = "seconds, or 0"  # type: ignore[attr-defined]
 scrollback.coerceDoc = "bytes, 4096 to 1 GiB"  # type: ignore[attr-defined]
@@ -148,7 +157,17 @@ class AgentOptions(SettingsOptions):
             "Seconds it lives with viewers none of whom can type; 0: for ever.",
             limit,
         ],
+        ["logout", None, "none", "How to log out at the guest: none, eof, or a text to type."],
+        [
+            "logout-grace",
+            None,
+            10.0,
+            "Seconds after the last tab has closed until it is tried.",
+            seconds,
+        ],
         ["scrollback", None, 1 << 20, "Bytes of output that a console keeps.", scrollback],
+        ["record", None, "", "Directory for recordings, where the child user can write."],
+        ["record-most", None, 64 << 20, "Bytes of one of a recording's two files.", file_size],
         ["token-ttl", None, 600.0, "Seconds a URL lives unused.", seconds],
         ["child-user", None, None, "Who socat and ajaxterm run as (nobody, if the agent is root)."],
         ["run", None, None, "Runtime directory (/run/ajaxconsole/HOST)."],
@@ -163,6 +182,7 @@ class AgentOptions(SettingsOptions):
         ["terminal-log-level", None, "info", "Of what the terminals log.", log_level],
     ]
 
+    optFlags = [["record-input", None, "Record what is typed too, passwords included."]]
     repeatable = {
         "attach-guest": "Name of guests, with * and ?, for which it is --attach always.",
     }
@@ -174,6 +194,10 @@ class AgentOptions(SettingsOptions):
                 "--host consists of 1 to 190 letters, digits, dots and hyphens, a letter or digit "
                 "first and last"
             )
+        if self["record"]:
+            self["record"] = os.path.abspath(self["record"])
+            if not os.path.isdir(self["record"]):
+                raise usage.UsageError(f"--record: there is no directory {self['record']}")
         if self["child-user"] is None:
             self["child-user"] = DEFAULT_CHILD_USER if os.geteuid() == 0 else ""
         if self["run"] is None:
@@ -293,8 +317,12 @@ def make_agent(reactor: Any, options: AgentOptions, bus: IConsoleBus) -> AgentSe
 def _handed_down(options: AgentOptions) -> Sequence[str]:
     """@return: the options of ours that are each ajaxterm's."""
     words: list[str] = []
-    for name in ("input-timeout", "watch-timeout", "scrollback"):
-        words += [f"--{name}", str(options[name])]
+    for name in ("input-timeout", "watch-timeout", "logout", "logout-grace", "scrollback"):
+        words.append(f"--{name}={options[name]}")
+    if options["record"]:
+        words += [f"--record={options['record']}", f"--record-most={options['record-most']}"]
+        if options["record-input"]:
+            words.append("--record-input")
     return words
 
 

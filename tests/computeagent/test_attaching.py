@@ -139,6 +139,18 @@ class AttachingTests(AgentTestCase):
 
         self.assertEqual(self.workshop.running, [])
 
+    def test_logout(self) -> None:
+        """
+        Whether somebody was left logged in at the guest is told on.
+        """
+        self.start()
+
+        self.terminal.tell("logout", state="in")
+        self.pass_time(0)
+
+        told = self.api.of("console_is")[-1]
+        self.assertEqual((told["event"], told["outcome"]), ("logout", "in"))
+
     def test_stopped(self) -> None:
         """
         An agent that is stopped opens none.

@@ -22,11 +22,15 @@ class ClosingTests(ConsoleTestCase):
 
     def test_on_request(self) -> None:
         """
-        The terminal tells its viewers why, and ends; whoever waits is told when all is over.
+        The terminal logs out if it should, tells its viewers why, and ends; whoever waits is
+        told when all is over.
         """
         closings = [self.console.close("closed", "Bye."), self.console.close("again", "")]
         self.assertEqual(self.console.state, CLOSING)
-        self.assertEqual(self.terminal.orders("finish"), [{"reason": "closed", "message": "Bye."}])
+        self.assertEqual(
+            self.terminal.orders("finish"),
+            [{"reason": "closed", "message": "Bye.", "logout": True}],
+        )
         self.assertNoResult(closings[0])
         self.clock.advance(0.2)
 
@@ -69,11 +73,12 @@ class ClosingTests(ConsoleTestCase):
 
     def test_terminal_does_not_end(self) -> None:
         """
-        One that is stuck is made to end, after five seconds.
+        One that is stuck is made to end, after five seconds; or twenty, in which it may log
+        out at the guest.
         """
         self.terminal.answers["finish"] = Deferred()
         self.terminal.finishes = False
-        closing = self.console.close("closed", "")
+        closing = self.console.close("leaving", "")
 
         self.clock.advance(4.9)
         self.assertEqual(self.terminal.child.asked, 0)
@@ -82,6 +87,24 @@ class ClosingTests(ConsoleTestCase):
         self.successResultOf(closing)
         self.assertEqual(self.terminal.child.asked, 1)
         self.assertEqual(self.workshop.running, [])
+
+    def test_logging_out(self) -> None:
+        """
+        While it logs out at the guest it is joined to it; somebody who takes leave only is
+        cut at once.
+        """
+        self.terminal.answers["finish"] = Deferred()
+        self.terminal.finishes = False
+        closing = self.console.close("closed", "")
+        self.clock.advance(19)
+        self.assertTrue(self.workshop.socats[0].runs)
+        self.assertEqual(self.terminal.child.asked, 0)
+
+        self.terminal.child.die("status 0")
+
+        self.successResultOf(closing)
+        self.assertEqual(len(self.workshop.socats), 1)
+        self.assert_nothing_left()
 
     def test_socat_does_not_end(self) -> None:
         """

@@ -18,6 +18,7 @@ from twisted.plugin import getPlugins
 from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
+from computeagent import tap
 from computeagent.ports import PortRange
 from computeagent.workshop import Unfit
 from consolebus.memory import MemoryBroker, MemoryBus
@@ -94,9 +95,34 @@ class OptionsTests(SynchronousTestCase):
             ([*BUS, "--host", "a b"], "--host consists of 1 to 190 letters"),
             ([*BUS, "--host", ""], "--host consists of 1 to 190 letters"),
             ([*BUS, "--host", "x" * 201], "--host consists of 1 to 190 letters"),
+            ([*BUS, "--attach", "never"], "--attach: there is no way never"),
+            ([*BUS, "--input-timeout", "-1"], "--input-timeout: a number of seconds over 0"),
+            ([*BUS, "--scrollback", "10"], "--scrollback: a scrollback is of 4096 bytes"),
+            ([*BUS, "--record-most", "10"], "--record-most: a recording's file has at least"),
+            ([*BUS, "--record", "/none"], "--record: there is no directory /none"),
             ([*BUS, "--terminal-log-level", "loud"], "--terminal-log-level: there is no level"),
         ):
             self.assertIn(sentence, self.refused(*words))
+
+    def test_handed_down(self) -> None:
+        """
+        What is every terminal's, each is told; of recordings nothing, unless they are wanted.
+        """
+        options = Options()
+        options.parseOptions([*BUS, "--logout", "eof", "--input-timeout", "60"])
+        words = tap._handed_down(options)
+        self.assertEqual(
+            words,
+            [
+                *("--input-timeout=60.0", "--watch-timeout=0.0", "--logout=eof"),
+                *("--logout-grace=10.0", "--scrollback=1048576"),
+            ],
+        )
+
+        options = Options()
+        options.parseOptions([*BUS, "--record", "/tmp", "--record-input"])
+        words = tap._handed_down(options)
+        self.assertEqual(words[-3:], ["--record=/tmp", "--record-most=67108864", "--record-input"])
 
     def test_runtime_directory(self) -> None:
         """
