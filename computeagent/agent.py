@@ -46,6 +46,12 @@ from consolebus.ibus import BadArguments, Conflict, Context, IConsoleBus, Unavai
 _UUID = re.compile("[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _NAME = re.compile("g[0-9a-f]{16}")
 
+_OUTCOMES = {
+    "out": "{title} is logged out",
+    "in": "Somebody is still logged in at {title}",
+    "unknown": "Whether somebody is logged in at {title} is not known",
+}
+
 _MOST_OUTPUT = 32 * 1024
 """Bytes of scrollback that fit into one answer of an ajaxterm."""
 
@@ -228,7 +234,10 @@ class Agent:
         if event in ("opened", "waiting", "live"):
             self._tell_console(console, event)
         elif event == "logout":
-            self._tell_console(console, event, outcome=_text(words.get("state"), 16))
+            outcome = _text(words.get("state"), 16)
+            self._tell_console(console, event, outcome=outcome)
+            if outcome in _OUTCOMES:
+                self._log.info(_OUTCOMES[outcome], title=console.place.title)
         elif event == "moved":
             self._grants.moved(console)
         elif event in ("viewer_came", "viewer_left"):
