@@ -18,6 +18,14 @@ STATE = (
     " uncounted, offset, roundTrip, recording, rows, columns, progress"
 )
 
+PASTE = """(text) => {
+  const data = new DataTransfer();
+  data.setData("text/plain", text);
+  const how = { clipboardData: data, bubbles: true, cancelable: true };
+  const event = new ClipboardEvent("paste", how);
+  document.querySelector(".xterm-helper-textarea").dispatchEvent(event);
+}"""
+
 
 class Page:
     """
@@ -81,6 +89,12 @@ class Page:
 
     def type(self, keys: str) -> None:
         self.tab.keyboard.type(keys)
+
+    def paste(self, text: str) -> None:
+        """
+        As by the browser's own menu.
+        """
+        self.tab.evaluate(PASTE, text)
 
     def log_in(self) -> None:
         """

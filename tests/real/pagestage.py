@@ -33,6 +33,7 @@ class Stage:
         folder = tempfile.TemporaryDirectory()
         case.addCleanup(folder.cleanup)
         self._case = case
+        self._doors: list[Door] = []
         listening = {"http": socket.socket()}
         listening["http"].bind(("127.0.0.1", 0))
         self.port = listening["http"].getsockname()[1]
@@ -80,17 +81,24 @@ class Stage:
         """
         @return: where that user comes in, by a grant of its own.
         """
+        secret = sha256(user.encode()).hexdigest()
         self.order(
             do="grant",
             grant=f"g-{user}",
-            digest=sha256(f"secret-of-{user}".encode()).hexdigest(),
+            digest=sha256(secret.encode()).hexdigest(),
             mode=mode,
             user=user,
             lifetime=600,
         )
-        door = Door(self.port, f"secret-of-{user}")
+        door = Door(self.port, secret)
         self._case.addCleanup(door.close)
+        self._doors.append(door)
         return door
+
+    def cut(self) -> None:
+        """End all connections of viewers, without a word."""
+        for door in self._doors:
+            door.cut()
 
 
 class Line:
