@@ -5,13 +5,16 @@ Consoles that come back: the guest goes and returns, and so does its console, in
 from __future__ import annotations
 
 import os
+import pty
 import signal
+import subprocess
 from pathlib import Path
 
 import requests
 from twisted.trial.unittest import SynchronousTestCase
 from websockets.exceptions import WebSocketException
 
+from computeagent.remembering import UNSURE
 from demo.guest import Guest
 from tests.real.daemons import AllInOne
 from tests.real.parts import (
@@ -25,6 +28,8 @@ from tests.real.parts import (
 from tests.real.viewer import Viewer
 
 TIMES = 10
+
+MARK = f"\r\n\x1b[0;7m {UNSURE} \x1b[0m\r\n"
 
 
 def log_of(name: str) -> Path:
@@ -194,6 +199,112 @@ class AlwaysTests(SynchronousTestCase):
         console.until(lambda: console.children("socat"), "it is attached")
         viewer = Viewer(self, console.api.url(guest))
         viewer.log_in(guest)
+
+
+class LogTests(SynchronousTestCase):
+    """
+    Consoles that are opened late, of guests of which libvirt keeps a log.
+    """
+
+    skip = MISSING
+
+    def setUp(self) -> None:
+        self.log = log_of("logged1")
+        self.guest = new_guest(self, "logged1", log=self.log, kernel_arguments="")
+        self.console = AllInOne(self, "--idle-timeout", "1")
+        self.console.until_active(self.guest)
+        until(lambda: b"login:" in self.log.read_bytes(), "it has booted")
+
+    def test_quiet(self) -> None:
+        """
+        Everything since the boot is there, and goes on without a seam; also in a second
+        console, opened when the first has ended.
+        """
+        for number in range(2):
+            viewer = Viewer(self, self.console.api.url(self.guest))
+            viewer.until(lambda: viewer.output == self.log.read_bytes(), "it is all there")  # noqa: B023
+            if not number:
+                viewer.log_in(self.guest)
+            viewer.type("echo seam-$((6*7))\r")
+            viewer.until_seen("seam-42")
+            viewer.until(lambda: viewer.output == self.log.read_bytes(), "it is the same")  # noqa: B023
+            viewer.close()
+            self.console.until(lambda: not self.console.rooms(), "it has ended")
+
+    def test_talking(self) -> None:
+        """
+        Of a guest that does not stop, nothing is missing; what may come twice is marked.
+        """
+        viewer = Viewer(self, self.console.api.url(self.guest))
+        viewer.log_in(self.guest)
+        viewer.type("i=1000000; while :; do seq $i $((i+999)); i=$((i+1000)); done\r")
+        viewer.until_seen("1001000")
+        viewer.close()
+        self.console.until(lambda: not self.console.rooms(), "it has ended")
+
+        viewer = Viewer(self, self.console.api.url(self.guest))
+        at = viewer.until_seen(MARK)
+        viewer.until(lambda: len(viewer.output) > at + 50_000, "it goes on")
+
+        log = self.log.read_bytes()
+        before, _, after = viewer.output.partition(MARK.encode())
+        self.assertTrue(log.startswith(before), "what came before is the log")
+        came_again = log.find(after[:4000])
+        self.assertGreater(came_again, 0)
+        self.assertLessEqual(came_again, len(before), "nothing is missing")
+
+
+class NoticeTests(SynchronousTestCase):
+    """
+    What is said about a line.
+    """
+
+    skip = MISSING
+
+    def notice(self, viewer: Viewer, name: str) -> str:
+        said = [e for e in viewer.events_named("notice") if e["name"] == name]
+        return str(said[-1]["message"]) if said else ""
+
+    def test_virsh_console(self) -> None:
+        """
+        One beside us is found, and said; and when it is gone that is said too.
+        """
+        guest = new_guest(self, "virsh1")
+        console = AllInOne(self)
+        console.until_active(guest)
+        viewer = Viewer(self, console.api.url(guest))
+        viewer.log_in(guest)
+        # Debian's libvirtd locks a device for it, where our own one has no place yet.
+        (shared_libvirt().directory / "run/lock").mkdir(exist_ok=True)
+        master, slave = pty.openpty()
+        self.addCleanup(os.close, master)
+        virsh = subprocess.Popen(
+            ["virsh", "-c", shared_libvirt().uri, "console", guest.uuid],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+        )
+        os.close(slave)
+        self.addCleanup(virsh.wait)
+        self.addCleanup(virsh.kill)
+
+        viewer.until(lambda: self.notice(viewer, "other-reader"), "it is said")
+        self.assertIn("'virsh console'", self.notice(viewer, "other-reader"))
+        virsh.kill()
+        viewer.until(lambda: not self.notice(viewer, "other-reader"), "it is taken back")
+
+    def test_silent(self) -> None:
+        """
+        A guest with no login on its line is explained, after half a minute.
+        """
+        guest = new_guest(self, "silent1", kernel_arguments="quiet rdinit=/bin/sleep -- 100000")
+        console = AllInOne(self)
+        console.until_active(guest)
+        viewer = Viewer(self, console.api.url(guest))
+
+        viewer.until(lambda: self.notice(viewer, "silent"), "it is said")
+        self.assertIn("serial-getty@ttyS0", self.notice(viewer, "silent"))
+        self.assertEqual(viewer.output, b"")
 
 
 class PartsTests(ComingBack, SynchronousTestCase):
