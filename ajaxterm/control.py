@@ -8,7 +8,8 @@ with a number that the answer bears:
       "user": "ann", "lifetime": 600}
   <- {"id": 1, "done": {}}
   -> {"id": 2, "do": "revoke", "grant": "g.."}      done: {"known": true}
-  -> {"id": 3, "do": "viewers"}                     done: {"viewers": [..], "end": 5120}
+  -> {"id": 3, "do": "viewers"}       done: {"viewers": [..], "end": 5120, "typed": 17}
+      how many bytes were shown, and how many have gone to the line
   -> {"id": 4, "do": "output", "most": 4096}        done: {"output": "<base64>", "offset": 7}
       the last bytes, or with "before": N those before that offset; at most 32 KiB
   -> {"id": 5, "do": "line", "state": "waiting", "message": ".."}
@@ -177,7 +178,11 @@ class Control(Factory):
         return {"grants": self._grants.names()}
 
     def _viewers(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        return {"viewers": self._session.viewers(), "end": self._session.scrollback.end}
+        return {
+            "viewers": self._session.viewers(),
+            "end": self._session.scrollback.end,
+            "typed": self._session.keys.sent,
+        }
 
     def _output(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         scrollback = self._session.scrollback

@@ -39,6 +39,7 @@ class Keys:
     """
     @ivar write: to the line.
     @ivar held: whether the line takes nothing now.
+    @ivar sent: bytes that went to the line, of all viewers.
     @ivar stuck: whether it has taken nothing for a while, as viewers are told.
     @cvar SLICE: bytes of one viewer that are written before another's turn.
     @cvar KEPT: bytes of a viewer that may wait here; beyond, it is asked to
@@ -72,6 +73,7 @@ class Keys:
         self._telling: IDelayedCall | None = None
         self.held = False
         self.stuck = False
+        self.sent = 0
 
     def add(self, seat: Seat, keys: bytes) -> None:
         """C{seat}, which may, has typed C{keys}."""
@@ -147,6 +149,7 @@ class Keys:
 
     def _send(self, seat: Seat, keys: bytes) -> None:
         seat.counted += len(keys)
+        self.sent += len(keys)
         self.write(keys)
         if seat.viewer is not None:
             seat.viewer.counted(0)

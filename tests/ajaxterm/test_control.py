@@ -172,6 +172,7 @@ class ControlTests(SynchronousTestCase):
                 "done": {
                     "viewers": [{"name": "v1", "user": "ann", "mode": "rw"}],
                     "end": 7,
+                    "typed": 0,
                 }
             },
         )
