@@ -27,11 +27,12 @@ class Silence:
     What is known of one line.
 
     @cvar AFTER_OPENING: seconds in which it should have said something at all.
-    @cvar AFTER_TYPING: seconds in which it should have answered what was typed.
+    @cvar AFTER_TYPING: seconds in which it should have answered what was typed; a
+        password takes a while.
     """
 
     AFTER_OPENING = 30.0
-    AFTER_TYPING = 10.0
+    AFTER_TYPING = 15.0
 
     def __init__(self, now: float) -> None:
         self._since = now

@@ -28,7 +28,7 @@ class SilenceTests(SynchronousTestCase):
 
     def test_does_not_answer(self) -> None:
         """
-        Ten seconds after something was typed that nothing has followed, however much more
+        A quarter of a minute after something was typed that nothing has followed, however much more
         was typed since.
         """
         silence = Silence(0.0)
@@ -36,8 +36,8 @@ class SilenceTests(SynchronousTestCase):
         self.assertFalse(silence.is_silent(50.0, 1000, 0))
         self.assertFalse(silence.is_silent(53.0, 1000, 1))
         self.assertFalse(silence.is_silent(59.0, 1000, 5))
-        self.assertTrue(silence.is_silent(63.0, 1000, 5))
-        self.assertFalse(silence.is_silent(66.0, 1010, 6))
+        self.assertTrue(silence.is_silent(68.0, 1000, 5))
+        self.assertFalse(silence.is_silent(71.0, 1010, 6))
         self.assertFalse(silence.is_silent(99.0, 1010, 6))
 
     def test_explanation(self) -> None:
