@@ -306,6 +306,28 @@ class NoticeTests(SynchronousTestCase):
         self.assertIn("serial-getty@ttyS0", self.notice(viewer, "silent"))
         self.assertEqual(viewer.output, b"")
 
+    def test_no_answer(self) -> None:
+        """
+        So is one that does not answer what is typed, until it says something again.
+        """
+        guest = new_guest(self, "silent2")
+        console = AllInOne(self)
+        console.until_active(guest)
+        viewer = Viewer(self, console.api.url(guest))
+        viewer.log_in(guest)
+        viewer.type("stty -echo; cat > /dev/null\r")
+        viewer.until_seen("cat > /dev/null")
+
+        def typed_in_vain() -> str:
+            viewer.type(" ")
+            return self.notice(viewer, "silent")
+
+        viewer.until(typed_in_vain, "it is said")
+        at = len(viewer.output)
+        viewer.type("\x03")
+        viewer.until_seen("# ", at)
+        viewer.until(lambda: not self.notice(viewer, "silent"), "it is taken back")
+
 
 class PartsTests(ComingBack, SynchronousTestCase):
     """
