@@ -58,7 +58,8 @@ class Escape:
                 continue
             else:
                 keys += key
-            self._at_start = key in (b"\r", b"\n")
+            # Control and C, or D, lead to a new line as well.
+            self._at_start = key in (b"\r", b"\n", b"\x03", b"\x04")
         return Typed(bytes(keys), tuple(orders))
 
 

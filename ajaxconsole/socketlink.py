@@ -61,7 +61,7 @@ class SocketLink:
         try:
             self.socket: socket.socket = socket.create_connection((host, port), _CONNECT)
         except OSError as error:
-            raise Lost(f"{host} can't be reached: {error}") from None
+            raise Lost(f"{host} can't be reached: {error.strerror or error}") from None
         try:
             if parts.scheme in ("https", "wss"):
                 self.socket = tls.wrap_socket(self.socket, server_hostname=host)
