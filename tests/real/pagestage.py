@@ -214,7 +214,11 @@ class Door:
         if not is_upgrade:
             head = re.sub(rb"(?i)\r\nconnection:[^\r]*", b"", head) + b"\r\nConnection: close"
         head += b"\r\nAuthorization: Bearer " + self._secret.encode()
-        server = socket.create_connection(("127.0.0.1", self._port))
+        try:
+            server = socket.create_connection(("127.0.0.1", self._port))
+        except OSError:
+            browser.close()
+            return
         self._sockets += [browser, server]
         server.sendall(head + b"\r\n\r\n" + rest)
         self._spawn(_pump, browser, server)

@@ -160,7 +160,7 @@ export class Bar {
     this._keyboard.dataset.holding = holding;
     this._keyboard.disabled = !canChange;
     this._keyboard.title = hint;
-    this._keyboard.setAttribute("aria-label", hint);
+    this._keyboard.setAttribute("aria-label", `${face} – ${hint}`);
     this._keyboard.setAttribute("aria-pressed", String(holding === "yours"));
     write(this._keyboardFace, face);
   }

@@ -90,8 +90,10 @@ export class KeyRow {
    * @param {boolean} repeats
    */
   _key(name, pressed, repeats = false) {
-    const key = button("", pressed, { "aria-label": strings.keyNames[name] });
+    const key = button("", pressed);
     key.append(FACES[name] ?? icon(name));
+    const spoken = strings.keyNames[name];
+    if (spoken) key.setAttribute("aria-label", spoken);
     // The terminal keeps the focus, and a phone its keyboard.
     key.addEventListener("pointerdown", (event) => {
       event.preventDefault();

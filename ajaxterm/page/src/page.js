@@ -33,7 +33,8 @@ import { scrollByTouch } from "./touch.js";
 import { Typing } from "./typing.js";
 
 const SIZE_SETTLES = 150;
-const REFUSAL_READ = 2_000;
+/** Milliseconds in which one thing that happens is told in parts. */
+const AT_ONCE = 2_000;
 
 const clock = windowClock;
 const size = () => ({ rows: terminal.rows, columns: terminal.cols });
@@ -71,6 +72,16 @@ function tellSize() {
 }
 
 let refusedAt = -Infinity;
+const notTyped = { count: 0, since: -Infinity };
+
+/** @param {number} count bytes that won't be typed: we had some of them, the server others */
+function cancelled(count) {
+  const now = clock.now();
+  if (now - notTyped.since > AT_ONCE) Object.assign(notTyped, { count: 0, since: now });
+  notTyped.count += count;
+  // Unless why has just been said.
+  if (now - refusedAt > AT_ONCE && notTyped.count > 0) bar.say(strings.cancelled(notTyped.count));
+}
 
 const connection = new Connection({
   dial: openSocket,
@@ -87,10 +98,7 @@ const connection = new Connection({
     },
     missed: (count) => feed.note(strings.missed(count)),
     undelivered: (count) => feed.note(strings.undelivered(count + typing.drop())),
-    cancelled: (count) => {
-      // Unless why has just been said.
-      if (clock.now() - refusedAt > REFUSAL_READ) bar.say(strings.cancelled(count));
-    },
+    cancelled,
     refused: (what, message) => {
       refusedAt = clock.now();
       if (what === "input") typing.drop();
@@ -186,9 +194,8 @@ function show() {
   const shown = cardsOf(state, typing.progress, clock.now(), {
     stay: () => ask({ do: "stay" }),
     cancel: () => {
-      const dropped = typing.drop();
+      cancelled(typing.drop());
       connection.cancelInput();
-      if (dropped) bar.say(strings.cancelled(dropped));
     },
     dismiss: (key) => {
       cards.dismiss(key);

@@ -90,7 +90,7 @@ export const strings = {
   notices: (count) => counted(count, "notice", "notices"),
 
   /** @param {number|null} count */
-  viewers: (count) => (count === null ? "– viewers" : counted(count, "viewer", "viewers")),
+  viewers: (count) => (count === 1 ? "viewer" : "viewers"),
   viewersLabel: "Who is looking at this console",
   you: "you",
   /** @param {string} mode */
@@ -279,21 +279,17 @@ export const strings = {
 
   // The row of keys.
   keysLabel: "Keys",
-  /** @type {Record<string, string>} what a screen reader says */
+  /** @type {Record<string, string>} what a screen reader says, where a face does not do */
   keyNames: {
-    esc: "Escape",
-    tab: "Tab",
-    ctrl: "Control, for the next key",
+    ctrl: "Ctrl, for the next key",
     up: "Up",
     down: "Down",
     left: "Left",
     right: "Right",
-    pageUp: "Page up",
-    pageDown: "Page down",
-    pipe: "Vertical bar",
-    tilde: "Tilde",
-    slash: "Slash",
-    dash: "Dash",
+    pipe: "| (vertical bar)",
+    tilde: "~ (tilde)",
+    slash: "/ (slash)",
+    dash: "- (dash)",
     paste: "Paste",
   },
 

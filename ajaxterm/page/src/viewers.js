@@ -20,7 +20,8 @@ export class Viewers {
     this._summary = summary;
     this._list = list;
     this._count = element("span");
-    summary.append(icon("viewers"), this._count);
+    this._word = element("span", { className: "word" });
+    summary.append(icon("viewers"), element("span", {}, this._count, " ", this._word));
     // A list that hangs over the terminal goes away like a menu.
     document.addEventListener("pointerdown", (event) => {
       if (!place.contains(/** @type {Node} */ (event.target))) place.open = false;
@@ -39,7 +40,9 @@ export class Viewers {
     const here = state.name === "connected" || state.name === "waiting";
     const known = here && state.viewers.length > 0;
     this._place.classList.toggle("stale", !known);
-    write(this._count, strings.viewers(known ? state.viewers.length : null));
+    const count = known ? state.viewers.length : null;
+    write(this._count, count === null ? "–" : String(count));
+    write(this._word, strings.viewers(count));
     // Rebuilt only when it changes, so that what is focused or read out stays.
     const shown = JSON.stringify([known && state.viewers, state.viewer, state.keyboard]);
     if (shown === this._shown) return;
