@@ -27,6 +27,7 @@ class Poller:
     What a page without a WebSocket does.
 
     @ivar offset: of the next byte it wants.
+    @ivar pieces: the output, each part with its offset.
     @ivar seen: the number of the last event it has had.
     @ivar counted: how many bytes of its input the server has taken, as far as it knows.
     """
@@ -39,6 +40,7 @@ class Poller:
         self.seen = 0
         self.counted = 0
         self.output = b""
+        self.pieces: list[tuple[int, bytes]] = []
         self.missed = 0
         self.events: list[dict[str, Any]] = []
 
@@ -65,6 +67,7 @@ class Poller:
                 if kind == b"b":
                     self.output += payload
                     assert self.offset is not None
+                    self.pieces.append((self.offset, payload))
                     self.offset += len(payload)
                 else:
                     self._hear(json.loads(payload))
