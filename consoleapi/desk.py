@@ -62,7 +62,7 @@ class Desk:
                     yield guest
             if after is None:
                 return
-            await deferLater(self._clock, 0.0)
+            await self.breathe()
 
     async def page(
         self, caller: Caller, fits: Callable[[Guest], bool], marker: str | None, most: int
@@ -119,6 +119,12 @@ class Desk:
             return guest if guest is not None and self.mode(caller, guest) else None
 
         return None if uuid is None else await self._hearing.find(look)
+
+    async def breathe(self) -> None:
+        """
+        Let others have their turn of the reactor.
+        """
+        await deferLater(self._clock, 0.0)
 
     # Doing.
 
