@@ -23,11 +23,13 @@ with a number that the answer bears:
       lasts until the same name comes with no message; 16 at a time
   -> {"id": 9, "do": "prefill", "output": "<base64>"}     done: {"end": 7}
       what the guest said before; in several parts, before anything else comes from it
-  -> {"id": 10, "do": "mark", "text": ".."}
+  -> {"id": 10, "do": "missed", "output": "<base64>"}
+      what the guest has said while nothing was joined to it
+  -> {"id": 11, "do": "mark", "text": ".."}
       a line in the output, for people
-  -> {"id": 11, "do": "abilities", "abilities": ["break", "sysrq"]}
+  -> {"id": 12, "do": "abilities", "abilities": ["break", "sysrq"]}
       what may be wished, see below
-  <- {"id": 12, "failed": "a sentence"}              for whatever can't be done
+  <- {"id": 13, "failed": "a sentence"}              for whatever can't be done
 
 and, unasked:
 
@@ -121,6 +123,7 @@ class Control(Factory):
             "finish": self._finish,
             "notice": self._notice,
             "prefill": self._prefill,
+            "missed": self._missed,
             "mark": self._mark,
             "abilities": self._abilities,
         }
@@ -209,16 +212,13 @@ class Control(Factory):
         return {}
 
     def _prefill(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        output = asked.get("output")
-        if not isinstance(output, str):
-            raise _Refused("output is bytes in base64")
-        try:
-            prefilled = self._session.additions.prefill(b64decode(output, validate=True))
-        except ValueError:
-            raise _Refused("output is bytes in base64") from None
-        if not prefilled:
+        if not self._session.additions.prefill(_bytes(asked, "output")):
             raise _Refused("the guest has said something already")
         return {"end": self._session.scrollback.end}
+
+    def _missed(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        self._session.output(_bytes(asked, "output"))
+        return {}
 
     def _mark(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         self._session.additions.mark(_text(asked, "text"))
@@ -242,6 +242,16 @@ class Control(Factory):
 
 def _is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _bytes(asked: Mapping[str, Any], name: str) -> bytes:
+    value = asked.get(name)
+    try:
+        if isinstance(value, str):
+            return b64decode(value, validate=True)
+    except ValueError:
+        pass
+    raise _Refused(f"{name} is bytes in base64")
 
 
 def _text(asked: Mapping[str, Any], name: str) -> str:

@@ -36,7 +36,6 @@ CLOSED = "closed"
 class Console:
     """
     @ivar name: public, unique.
-    @ivar place: what it is of.
     @ivar line: the guest's side of it.
     @ivar terminal: the one there is, or was last; C{None} before the first.
     @ivar lasts: whether it stays when nobody is there.
@@ -125,7 +124,7 @@ class Console:
         except BaseException:
             await self._clear()
             raise
-        await self._tell_before()
+        await self._tell_before("prefill")
         self._go_on()
         if self.lasts:
             self._tell("grants")  # nobody else may ask for long whether it works
@@ -214,7 +213,7 @@ class Console:
             _cancel(self._rebooting)
             if self._pause is not None:
                 self._pause.cancel()
-            self._wake()
+            _fire(self._waiting)
             closing = Deferred.fromCoroutine(self._close(reason, message))
             closing.addErrback(lambda f: self._log.failure("while closing a console", f))
         return done
@@ -238,9 +237,7 @@ class Console:
         try:
             self._told(self, {"event": "closed", "reason": reason})
         finally:
-            waiting, self._closed = self._closed, []
-            for done in waiting:
-                done.callback(None)
+            _fire(self._closed)
 
     async def _clear(self) -> None:
         await self.line.end()
@@ -277,6 +274,10 @@ class Console:
             self._tell("line", state=said[0], message=said[1])
             self._told(self, {"event": said[0]})
 
+    async def coming_back(self) -> None:
+        """As of L{computeagent.guestline.Watcher}."""
+        await self._tell_before("missed")
+
     def guest_removed(self, message: str) -> None:
         """As of L{computeagent.guestline.Watcher}."""
         self.close("guest-ended", f"{message} It does not exist on this host any more.")
@@ -297,9 +298,9 @@ class Console:
         self._started_at = self._clock.seconds()
         terminal.child.when_ended().addCallback(self._terminal_ended)
 
-    async def _tell_before(self) -> None:
+    async def _tell_before(self, order: str) -> None:
         if self._remember is not None and self.terminal is not None and not self.ending:
-            await tell_before(self.terminal.orders, self._remember, self.line, self.place)
+            await tell_before(self.terminal.orders, self._remember, self.line, self.place, order)
 
     def _go_on(self) -> None:
         """A terminal is there, and knows what it must."""
@@ -346,7 +347,7 @@ class Console:
                 self._room.vacate()
                 await self._start_terminal(port)
                 if self.terminal and await self._standing.give(self.terminal.orders):
-                    await self._tell_before()
+                    await self._tell_before("prefill")
                     return
             except Exception as error:
                 why = str(error) or type(error).__name__
@@ -371,13 +372,7 @@ class Console:
             return
         self._told(self, {"event": "moved"})
         self._go_on()
-        self._wake()
-
-    def _wake(self) -> None:
-        """Whoever has waited for a terminal, or for nothing, goes on."""
-        waiting, self._waiting = self._waiting, []
-        for one in waiting:
-            one.callback(None)
+        _fire(self._waiting)
 
     def _write_state(self) -> None:
         children = [self.terminal and self.terminal.child, self.line.socat]
@@ -397,3 +392,8 @@ class Console:
 def _cancel(call: IDelayedCall | None) -> None:
     if call is not None and call.active():
         call.cancel()
+
+
+def _fire(waiting: list[Deferred[None]]) -> None:
+    while waiting:
+        waiting.pop(0).callback(None)

@@ -64,6 +64,7 @@ class SerialDevice:
     @ivar host: for C{tcp}.
     @ivar port: for C{tcp}.
     @ivar log: path of the file to which QEMU writes what the guest says there, or empty.
+    @ivar appends: whether that may go on when the guest is started again.
     @ivar unusable: why it can't be used; empty if it can.
     """
 
@@ -75,6 +76,7 @@ class SerialDevice:
     port: int = 0
     unusable: str = ""
     log: str = ""
+    appends: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,17 +176,19 @@ def _device(element: etree._Element, kind: str, position: int) -> SerialDevice:
 
     kept = element.find("log")
     log = (kept.get("file") or "") if kept is not None else ""
+    # Where nothing is said it depends on who writes it: virtlogd appends, QEMU does not.
+    appends = kept is not None and kept.get("append") != "off"
 
     def of_source(attribute: str) -> str:
         return (source.get(attribute) or "") if source is not None else ""
 
     if type == "pty":
         path = of_source("path") or element.get("tty") or ""
-        return SerialDevice(name, kind, type, path=path, log=log)
+        return SerialDevice(name, kind, type, path=path, log=log, appends=appends)
     if type == "unix":
         if of_source("mode") == "connect":
             return SerialDevice(name, kind, type, unusable="QEMU connects there, nobody can join")
-        return SerialDevice(name, kind, type, path=of_source("path"), log=log)
+        return SerialDevice(name, kind, type, path=of_source("path"), log=log, appends=appends)
     if type == "tcp":
         if of_source("mode") == "connect":
             return SerialDevice(name, kind, type, unusable="QEMU connects there, nobody can join")
@@ -197,5 +201,6 @@ def _device(element: etree._Element, kind: str, position: int) -> SerialDevice:
         port = of_source("service")
         if not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 65536:
             return SerialDevice(name, kind, type, unusable="its port is no number of a port")
-        return SerialDevice(name, kind, type, host=of_source("host"), port=int(port), log=log)
+        host = of_source("host")
+        return SerialDevice(name, kind, type, "", host, int(port), log=log, appends=appends)
     return SerialDevice(name, kind, type, unusable=_REASONS.get(type, "nobody can type there"))

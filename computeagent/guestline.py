@@ -29,6 +29,7 @@ from twisted.logger import Logger
 
 from computeagent.devices import has_hung_up
 from computeagent.domainxml import SerialDevice, choose, read_domain
+from computeagent.guestlog import length_of
 from computeagent.hypervisor import (
     ENDINGS,
     Domain,
@@ -80,6 +81,9 @@ class Watcher(Protocol):
     def line_changed(self) -> None:
         """Its C{state}, C{message} or C{socat} is another one."""
 
+    async def coming_back(self) -> None:
+        """The guest is back, and its device open; socat will join when this is done."""
+
     def guest_removed(self, message: str) -> None:
         """The guest has not been defined for a while: it won't come back."""
 
@@ -91,6 +95,8 @@ class GuestLine:
     @ivar socat: the child, while there is one.
     @ivar device: as libvirt described what is open, or was open last.
     @ivar descriptor: of the open device; C{None} while it waits.
+    @ivar logged: bytes of its log that are of the guest's lives before this one;
+        C{None} where that is not known.
     @cvar LAST_OUTPUT: seconds that a guest which has ended has for its last
         output to pass.
     @cvar STEADY: seconds after which the end of a socat is taken for an accident,
@@ -127,6 +133,7 @@ class GuestLine:
         self._room = room
         self.device = device
         self.descriptor: int | None = descriptor
+        self.logged: int | None = 0
         self.socat: Any = None
         self.state = JOINING
         self.message = ""
@@ -316,6 +323,7 @@ class GuestLine:
                 socat.end()
                 await socat.when_ended()
         os.close(descriptor)
+        self.logged = length_of(self.device.log) if self.device.appends else 0
         if self.state == WAITING:
             self._changed()
 
@@ -348,6 +356,8 @@ class GuestLine:
             await self._parting
         self._why, self.message = "", BACK
         self._joins = 0
+        if self._watcher is not None:
+            await self._watcher.coming_back()
         self._join()
 
     def _try_later(self) -> None:

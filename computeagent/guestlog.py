@@ -28,16 +28,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from computeagent.devices import qemus_of
+from computeagent.devices import has_hung_up, qemus_of
 
 QUIET = 0.02
-"""Seconds in which nothing may move.  From the pty to the log it takes QEMU some
-microseconds, virtlogd some hundred."""
+"""Seconds in which nothing may move, and once more.  From the pty to the log it takes QEMU
+some microseconds, virtlogd some hundred; inside the pty up to 13 ms on a busy host (measured)."""
 
-PATIENCE = 0.3
+PATIENCE = 0.4
 """Seconds that such a moment is waited for."""
 
-COUNTABLE = 4000
+COUNTABLE = 3900
 """Bytes that a pty's reader can be told of; there may be more behind (Linux, n_tty)."""
 
 
@@ -56,17 +56,20 @@ class Before:
     sure: bool
 
 
-def read_log(path: str, uuid: str, device: int, most: int) -> Before:
+def read_log(path: str, uuid: str, device: int, most: int, since: int = 0) -> Before:
     """
     @param uuid: of the guest.
     @param device: its open serial device, of which nobody has read yet.
     @param most: bytes.
+    @param since: of the log, which bytes are known already.
     @raise LogRefused:
     """
     log = _open(path, uuid)
     try:
         end, sure = _joint(log, device)
-        start = max(0, end - most)
+        if os.fstat(log).st_size < since:
+            since = 0  # it was begun anew
+        start = max(since, end - most)
         return Before(_read(log, start, end), sure)
     except OSError as error:
         raise LogRefused(f"{path} can't be read: {error.strerror}") from None
@@ -81,18 +84,23 @@ def _joint(log: int, device: int) -> tuple[int, bool]:
     if not os.isatty(device):
         return os.fstat(log).st_size, False
     deadline = time.monotonic() + PATIENCE
-    seen = _seen(log, device)
+    seen = first = _seen(log, device)
+    quiet = 0
     while time.monotonic() < deadline:
         time.sleep(QUIET)
         size, kept = now = _seen(log, device)
-        if now == seen and kept < COUNTABLE and kept <= size:
+        quiet = quiet + 1 if now == seen else 0
+        if quiet == 2 and kept < COUNTABLE and kept <= size:
             return size - kept, True
         seen = now
-    return seen[0], False
+    # It talks since it was started, but nothing was said before we held it.
+    return seen[0] if first[0] else 0, not first[0]
 
 
 def _seen(log: int, device: int) -> tuple[int, int]:
     """@return: bytes in the log, and bytes that the kernel keeps for us."""
+    # Where there is nothing, this takes in what is on its way first (Linux, n_tty_poll).
+    has_hung_up(device)
     kept = fcntl.ioctl(device, termios.FIONREAD, b"\0\0\0\0")
     return os.fstat(log).st_size, struct.unpack("i", kept)[0]
 
@@ -175,3 +183,11 @@ def _log_daemons() -> Iterator[int]:
                         yield int(name)
             except OSError:
                 continue
+
+
+def length_of(path: str) -> int | None:
+    """@return: how long a log is now, where that can be told."""
+    try:
+        return os.stat(path, follow_symlinks=False).st_size
+    except OSError:
+        return None

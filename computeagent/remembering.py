@@ -1,5 +1,6 @@
 """
-A new terminal is told what the guest said before it was there.
+A terminal is told what the guest said before it was there, or before it was joined to
+the guest again.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from computeagent.guestline import GuestLine, Place
 from computeagent.guestlog import Before, LogRefused
 from computeagent.orders import OrderFailed, TerminalGone
 
-Remember = Callable[[SerialDevice, str, int], Deferred[Before]]
-"""C{remember(device, uuid, descriptor)}: L{computeagent.guestlog.read_log} in a thread."""
+Remember = Callable[[SerialDevice, str, int, int], Deferred[Before]]
+"""C{remember(device, uuid, descriptor, since)}: L{computeagent.guestlog.read_log} in a
+thread."""
 
 UNSURE = "The guest's log ends here. What follows may say the last of it again."
 
@@ -28,19 +30,24 @@ _PART = 32 * 1024
 _log = Logger()
 
 
-async def tell_before(orders: Any, remember: Remember, line: GuestLine, place: Place) -> None:
+async def tell_before(
+    orders: Any, remember: Remember, line: GuestLine, place: Place, order: str = "prefill"
+) -> None:
     """
-    @param orders: of a terminal to which nothing was joined yet.
+    @param orders: of a terminal to which nothing is joined yet.
+    @param order: C{prefill} for all there is; C{missed} for what came since the guest's
+        last life.
     """
-    if line.descriptor is None or not line.device.log:
+    since = line.logged if order == "missed" else 0
+    if line.descriptor is None or not line.device.log or since is None:
         return
     # Ours may be closed while a thread looks at it.
     descriptor = os.dup(line.descriptor)
     try:
-        before = await remember(line.device, place.uuid, descriptor)
+        before = await remember(line.device, place.uuid, descriptor, since)
         for start in range(0, len(before.output), _PART):
             part = before.output[start : start + _PART]
-            await orders.give("prefill", output=b64encode(part).decode("ascii"))
+            await orders.give(order, output=b64encode(part).decode("ascii"))
         if not before.sure:
             await orders.give("mark", text=UNSURE)
     except (LogRefused, OrderFailed, TerminalGone, TimeoutError) as why:

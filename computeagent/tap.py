@@ -285,7 +285,7 @@ def make_agent(reactor: Any, options: AgentOptions, bus: IConsoleBus) -> AgentSe
             reactor, reactor.getThreadPool(), find_bystanders, ptys, os.getpid()
         )
 
-    def remember(device: SerialDevice, uuid: str, descriptor: int) -> Deferred[Before]:
+    def remember(device: SerialDevice, uuid: str, descriptor: int, since: int) -> Deferred[Before]:
         return deferToThreadPool(
             reactor,
             reactor.getThreadPool(),
@@ -294,6 +294,7 @@ def make_agent(reactor: Any, options: AgentOptions, bus: IConsoleBus) -> AgentSe
             uuid,
             descriptor,
             options["scrollback"],
+            since,
         )
 
     agent = Agent(

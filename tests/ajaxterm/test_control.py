@@ -242,6 +242,19 @@ class ControlTests(SynchronousTestCase):
         self.assertEqual(viewer.events[-1]["message"], "The guest is off.")
         self.assertIn("failed", self.order(do="line", state="dead", message=""))
 
+    def test_missed(self) -> None:
+        """
+        What the guest said while nothing was joined to it comes where it belongs.
+        """
+        viewer = self.attach()
+        self.session.output(b"off.")
+
+        self.assertEqual(self.order(do="missed", output="Ym9vdA=="), {"done": {}})
+
+        self.session.output(b"ing")
+        self.assertEqual(self.session.scrollback.read(0, 100), b"off.booting")
+        self.assertEqual(viewer.ends, [])
+
     def test_additions(self) -> None:
         """
         What the guest said earlier, a mark, a notice, and what else can be wished for.
@@ -259,6 +272,7 @@ class ControlTests(SynchronousTestCase):
             ({"do": "prefill", "output": "eA=="}, "said something"),
             ({"do": "prefill", "output": "x"}, "base64"),
             ({"do": "prefill"}, "base64"),
+            ({"do": "missed", "output": "x"}, "base64"),
             ({"do": "mark"}, "text is"),
             ({"do": "notice", "name": "x"}, "message is"),
             ({"do": "abilities", "abilities": ["dance"]}, "break and sysrq"),

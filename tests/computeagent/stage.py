@@ -54,6 +54,7 @@ class AgentTestCase(SynchronousTestCase):
     @ivar api: what an API hears.
     @ivar proxy: what a proxy hears.
     @ivar before: what guests said before; or why that can't be read.
+    @ivar since: from where on their logs were read.
     @ivar others: who else reads a line, if anybody does; searched for by the descriptor.
     @ivar lasting: names of guests that are attached to always.
     @cvar started: whether the agent runs when a test begins.
@@ -67,6 +68,7 @@ class AgentTestCase(SynchronousTestCase):
         self.hypervisor.add(UUID, "web1", domain_xml())
         self.workshop = FakeWorkshop(self.clock)
         self.lasting: set[str] = set()
+        self.since: list[int] = []
         self.before: Before | LogRefused = Before(b"", True)
         self.others: dict[Pty, Bystander] = {}
         self.opener = Opener()
@@ -106,8 +108,11 @@ class AgentTestCase(SynchronousTestCase):
     def search(self, ptys: list[Pty]) -> Deferred[Mapping[Pty, Bystander]]:
         return succeed({pty: self.others[pty] for pty in ptys if pty in self.others})
 
-    def remember(self, device: SerialDevice, uuid: str, descriptor: int) -> Deferred[Before]:
+    def remember(
+        self, device: SerialDevice, uuid: str, descriptor: int, since: int
+    ) -> Deferred[Before]:
         os.fstat(descriptor)
+        self.since.append(since)
         if isinstance(self.before, LogRefused):
             return fail(self.before)
         return succeed(self.before)

@@ -111,10 +111,30 @@ class ReadingTests(LogTestCase):
         Where the guest is never quiet it isn't sure either.
         """
         self.said(b"x" * 9000, b"")
-        sizes = iter(range(1000))
+        sizes = iter(range(1, 1000))
         self.patch(guestlog, "_seen", lambda log, device: (next(sizes), 0))
 
         self.assertEqual(self.read().sure, False)
+
+    def test_guest_that_talks_since_we_listen(self) -> None:
+        """
+        Where it had said nothing when we came, nothing was said before.
+        """
+        self.said(b"x" * 9000, b"")
+        sizes = iter(range(0, 100000, 10))
+        self.patch(guestlog, "_seen", lambda log, device: (next(sizes), 5))
+
+        self.assertEqual(self.read(), Before(b"", True))
+
+    def test_since(self) -> None:
+        """
+        What is known of it already is left out.
+        """
+        self.said(b"Booting.\r\nlogin: ", b"in: ")
+
+        self.assertEqual(read_log(str(self.path), UUID, self.device, 100, 10).output, b"log")
+        # It was longer once, so it was begun anew.
+        self.assertEqual(len(read_log(str(self.path), UUID, self.device, 100, 99).output), 13)
 
 
 class RefusingTests(LogTestCase):

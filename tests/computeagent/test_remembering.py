@@ -7,6 +7,7 @@ from __future__ import annotations
 from base64 import b64decode
 
 from computeagent.guestlog import Before, LogRefused
+from computeagent.hypervisor import RUNNING, SHUTOFF
 from tests.computeagent.descriptions import PTY, UUID, domain_xml
 from tests.computeagent.stage import AgentTestCase
 
@@ -70,6 +71,43 @@ class RememberingTests(AgentTestCase):
         self.got()
 
         self.assertEqual(self.told(), b"")
+
+    def test_guest_comes_back(self) -> None:
+        """
+        What it said before its new device was held comes out of the log too, and before it is
+        joined.
+        """
+        self.got()
+        self.hypervisor.set_state(UUID, SHUTOFF)
+        self.pass_time(2)
+        self.before = Before(b"Booting.", True)
+        self.hypervisor.set_state(UUID, RUNNING)
+        self.pass_time(0)
+
+        [missed] = self.terminal.orders("missed")
+        self.assertEqual(b64decode(str(missed["output"])), b"Booting.")
+        self.assertEqual(self.since, [0, 0])
+        self.assertEqual(len(self.workshop.socats), 2)
+
+    def test_log_that_goes_on(self) -> None:
+        """
+        Of a log with the guest's former lives in it what was said in those is not told again;
+        and nothing, where it isn't known what that is.
+        """
+        log = self.run_directory / "web1.log"
+        log.write_bytes(b"x" * 1000)
+        goes_on = LOGGED.replace("/var/log/web1.log", str(log)).replace("'off'", "'on'")
+        self.hypervisor.add(UUID, "web1", domain_xml(goes_on))
+        self.got()
+        for _ in range(2):
+            self.hypervisor.set_state(UUID, SHUTOFF)
+            self.pass_time(2)
+            self.hypervisor.set_state(UUID, RUNNING)
+            self.pass_time(0)
+            log.unlink(missing_ok=True)
+
+        self.assertEqual(self.since, [0, 1000])
+        self.assertEqual(len(self.workshop.socats), 3)
 
     def test_another_terminal(self) -> None:
         """
