@@ -16,8 +16,17 @@ from tests.real.daemons import AllInOne
 from tests.real.known import known
 from tests.real.page import SCREENSHOTS, Page
 from tests.real.parts import MISSING, PATIENCE, browser, new_guest, shared_libvirt
+from tests.real.viewer import Viewer, token_of
 
-SIZES = {"wide": (1280, 720, "dark"), "phone": (360, 740, "light")}
+SIZES = {
+    "wide-dark": (1280, 720, "dark"),
+    "wide-light": (1280, 720, "light"),
+    "phone-dark": (360, 740, "dark"),
+    "phone-light": (360, 740, "light"),
+}
+
+_TABS = 60
+"""Presses of Tab, at the most, to come to anything on the page."""
 
 
 class LobbyTests(SynchronousTestCase):
@@ -115,9 +124,11 @@ class LobbyTests(SynchronousTestCase):
     def test_filter(self) -> None:
         tab = self.lobby()
 
+        tab.keyboard.press("Shift+Tab")
         tab.keyboard.press("/")
         tab.keyboard.type("WEB1 running")
         self.row(tab, "off1").wait_for(state="detached")
+        self.assertTrue(self.row(tab, "web1").is_visible())
         tab.keyboard.type(" nonsense")
         tab.get_by_text("No guest fits").wait_for()
         tab.get_by_role("button", name="Clear the filter").click()
@@ -163,11 +174,116 @@ class LobbyTests(SynchronousTestCase):
 
         tab.get_by_role("alert").wait_for(state="hidden")
 
-    def test_fits_every_screen(self) -> None:
+    def shot(self, tab: Any, name: str) -> None:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        for name, (width, height, scheme) in SIZES.items():
-            tab = self.lobby(viewport={"width": width, "height": height}, color_scheme=scheme)
-            tab.screenshot(path=SCREENSHOTS / f"lobby-{name}.png")
+        tab.screenshot(path=SCREENSHOTS / f"lobby-{name}.png")
 
+    def accessible(self, tab: Any) -> None:
+        from axe_playwright_python.sync_playwright import Axe
+
+        found = Axe().run(tab)
+        self.assertEqual(found.violations_count, 0, found.generate_report())
+
+    def someone_watches(self) -> Viewer:
+        """
+        @return: a viewer of web1, so that its row is a full one.
+        """
+        viewer = Viewer(self, self.console.api.url(self.guest))
+        return viewer
+
+    def test_fits_every_screen(self) -> None:
+        """
+        In both themes, without a word cut off, and for those who can't see it.
+        """
+        self.someone_watches()
+        for name, (width, height, scheme) in SIZES.items():
+            how = {"viewport": {"width": width, "height": height}, "color_scheme": scheme}
+            tab = self.login_page(**how)
+            self.accessible(tab)
+            self.shot(tab, f"login-{name}")
+            self.assertEqual(self.problems, [])
+            tab.context.close()
+            tab = self.lobby(**how)
+            self.row(tab, "web1").get_by_text("open, 1 viewer: ann").wait_for()
+            self.shot(tab, name)
+
+            self.accessible(tab)
             self.assertLessEqual(tab.evaluate("document.documentElement.scrollWidth"), width)
             self.assertEqual(self.problems, [])
+            tab.context.close()
+
+    def tab_to(self, tab: Any, name: str) -> None:
+        """
+        Press Tab until what has that name has the focus.
+        """
+        passed = []
+        for _ in range(_TABS):
+            tab.keyboard.press("Tab")
+            passed.append(tab.evaluate("document.activeElement.textContent"))
+            if passed[-1].startswith(name):
+                return
+        raise AssertionError(f"no way by Tab to {name!r}, but {passed[:10]}")
+
+    def test_by_keyboard_alone(self) -> None:
+        """
+        Log in, filter, open, watch, copy a link, end, log out; the mouse is never used.
+        """
+        tab = self.lobby()
+        tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        tab.keyboard.type("web1")
+        self.row(tab, "off1").wait_for(state="detached")
+
+        self.tab_to(tab, "Open console")
+        with tab.context.expect_page() as opened:
+            tab.keyboard.press("Enter")
+        page = Page(opened.value)
+        page.until_connected()
+        page.tab.close()
+        tab.bring_to_front()
+        self.tab_to(tab, "Watch")
+        with tab.context.expect_page() as opened:
+            tab.keyboard.press("Space")
+        watching = Page(opened.value)
+        watching.until_connected()
+        tab.bring_to_front()
+        self.tab_to(tab, "Copy link")
+        tab.keyboard.press("Enter")
+        self.row(tab, "web1").get_by_text("can watch").wait_for()
+        url = tab.evaluate("navigator.clipboard.readText()")
+        token_of(url)
+        colleague = Viewer(self, url)
+        self.assertEqual(colleague.hello["mode"], "ro")
+        self.shot(tab, "shared")
+
+        self.tab_to(tab, "End")
+        tab.keyboard.press("Enter")
+        self.row(tab, "web1").get_by_role("button", name="End for all?").wait_for()
+        self.assertIsNone(colleague.closed)
+        tab.keyboard.press("Enter")
+        self.row(tab, "web1").get_by_text("The console was ended").wait_for()
+        self.assertEqual(colleague.until_closed(), 1000)
+        self.tab_to(tab, "Log out")
+        tab.keyboard.press("Enter")
+        tab.get_by_label("User").wait_for()
+        self.assertTrue(tab.evaluate("document.activeElement.id") == "login-user")
+        self.assertEqual(self.problems, [])
+
+    def test_wrong_password(self) -> None:
+        tab = self.login_page()
+        tab.keyboard.type("ann")
+        tab.keyboard.press("Tab")
+        tab.keyboard.type("wrong-password")
+        tab.keyboard.press("Enter")
+
+        tab.get_by_role("alert").get_by_text("The user name or the password is wrong").wait_for()
+        self.assertEqual(tab.evaluate("document.activeElement.id"), "login-password")
+        self.accessible(tab)
+
+    def test_loaded_again_it_is_still_logged_in(self) -> None:
+        tab = self.lobby()
+
+        tab.reload()
+
+        self.row(tab, "web1").wait_for()
+        self.assertFalse(tab.get_by_label("Password").is_visible())
+        self.assertEqual(self.problems, [])
