@@ -44,12 +44,12 @@ class Opener:
     def __init__(self, reactor: Any, consoles: Path, bus: MemoryBus, how: str) -> None:
         self._reactor = reactor
         self._bus = bus
-        self._how = how
         self._consoles = {each["index"]: each for each in json.loads(consoles.read_text())}
         self._rooms = Rooms(Path(tempfile.mkdtemp(prefix="bench-stack-")) / "run")
         self._rooms.prepare()
         self._ports = PortRange(0, 0)
-        self._workshop = Workshop(reactor, "127.0.0.1", self._ports, LIFETIME)
+        self._workshop = Workshop(reactor, "127.0.0.1", self._ports, LIFETIME, forks=how == "fork")
+        self._workshop.open()
         self._kept: list[object] = []
 
     async def open(self, index: int) -> None:
