@@ -41,7 +41,7 @@ export class Menu {
       if (/** @type {ToggleEvent} */ (event).newState === "open") {
         this._refresh();
         /** @type {HTMLElement|null} */ (this._panel.querySelector("button:not(:disabled)"))?.focus();
-      } else if (this._panel.contains(document.activeElement) || document.activeElement === document.body) {
+      } else if (document.activeElement === opener || document.activeElement === document.body) {
         actions.focus();
       }
     });

@@ -28,8 +28,8 @@ export class Search {
       autocomplete: "off",
     });
     this._count = element("span", { id: "search-count", role: "status" });
-    this._case = toggle("Aa", strings.searchCase, () => this._find(1, true));
-    this._regex = toggle(".*", strings.searchRegex, () => this._find(1, true));
+    this._case = toggle("Aa", strings.searchCase, () => this._anew());
+    this._regex = toggle(".*", strings.searchRegex, () => this._anew());
     this._panel = element(
       "div",
       { id: "search", role: "search", hidden: true },
@@ -89,6 +89,12 @@ export class Search {
     };
     if (direction > 0) this._addon.findNext(words, how);
     else this._addon.findPrevious(words, how);
+  }
+
+  /** The same words, in another way: the addon (0.16) would not notice by itself. */
+  _anew() {
+    this._addon.clearDecorations();
+    this._find(1, true);
   }
 
   /** @param {KeyboardEvent} event */
