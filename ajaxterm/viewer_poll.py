@@ -31,7 +31,8 @@ def record(kind: bytes, payload: bytes) -> bytes:
 
 class ViewerPoll:
     """
-    @cvar CHUNK: bytes of output in one answer at the most.
+    @cvar CHUNK: bytes of output in one answer at the most.  An answer counts only as a
+        whole, so after one that was lost the next is half as long, down to L{LEAST}.
     @cvar MOST_EVENTS: that wait to be seen; a viewer with more of them is
         taken for gone.
     @cvar AWAY: seconds without a poll until the viewer has left.
@@ -41,6 +42,7 @@ class ViewerPoll:
     """
 
     CHUNK = 1 << 18
+    LEAST = 1 << 12
     MOST_EVENTS = 256
     AWAY = 60.0
     UNCONFIRMED = 10.0
@@ -64,6 +66,8 @@ class ViewerPoll:
         self._flushing: IDelayedCall | None = None
         self._away = self.UNCONFIRMED
         self._over = False
+        self._chunk = self.CHUNK // 4
+        self._answered = -1
 
     # The web's side.
 
@@ -75,7 +79,11 @@ class ViewerPoll:
         self._seat, resumed = self._session.attach(self, self._grant, *attach_fields(said))
         self.event(greeting(self._session, self._seat, resumed, self._release))
         self._session.greeted(self._seat)
-        return self._ask(0.0)
+        # Without output, which could make it too long to arrive; it bears the key.
+        first: Deferred[bytes] = Deferred()
+        self._poll = first
+        self._answer(self._told())
+        return first
 
     def poll(self, seen: int, offset: int, wait: float) -> Deferred[bytes]:
         """
@@ -87,6 +95,11 @@ class ViewerPoll:
         """
         while self._events and self._events[0][0] <= seen:
             self._events.popleft()
+        if self._answered == offset:
+            self._chunk = max(self.LEAST, self._chunk // 2)
+        elif self._answered >= 0:
+            self._chunk = min(self.CHUNK, self._chunk * 2)
+        self._answered = -1
         self._seat.position = offset
         self._away = self.AWAY
         return self._ask(wait)
@@ -168,10 +181,11 @@ class ViewerPoll:
 
     def _records(self) -> bytes:
         """@return: all that can be said now: events, output, and the last event of all."""
-        told = [record(EVENT, event) for _, event in self._events]
+        told = [self._told()]
         if self._over:
-            return b"".join(told)
-        taken = self._session.take(self._seat, self.CHUNK)
+            return told[0]
+        asked = self._seat.position
+        taken = self._session.take(self._seat, self._chunk)
         if taken.missed:
             # It is not kept: asked again, the gap may be another one.
             self._seat.told += 1
@@ -179,8 +193,12 @@ class ViewerPoll:
             numbered = json.dumps({**gap, "n": self._seat.told}, separators=(",", ":"))
             told.append(record(EVENT, numbered.encode()))
         if taken.output:
+            self._answered = asked
             told.append(record(OUTPUT, taken.output))
         return b"".join(told)
+
+    def _told(self) -> bytes:
+        return b"".join(record(EVENT, event) for _, event in self._events)
 
     def _flush_soon(self) -> None:
         # What is said in one turn of the reactor is one answer.

@@ -32,7 +32,7 @@ class PollFixture(SynchronousTestCase):
 class PollTests(PollFixture):
     def test_first_answer(self) -> None:
         """
-        It comes at once: C{hello}, who is there, and what the guest has said.
+        It comes at once: C{hello}, and who is there; what the guest has said comes next.
         """
         self.stage.output(b"login: ")
 
@@ -42,6 +42,8 @@ class PollTests(PollFixture):
         self.assertEqual(answer.headers["content-type"], "application/octet-stream")
         self.assertEqual(poller.names(), ["hello", "viewers"])
         self.assertEqual(poller.events[0]["mode"], "rw")
+        self.assertEqual((poller.output, poller.offset), (b"", 0))
+        poller.poll()
         self.assertEqual((poller.output, poller.offset), (b"login: ", 7))
 
     def test_held_until_there_is_something(self) -> None:
@@ -134,24 +136,39 @@ class PollTests(PollFixture):
         poller.begin()
         self.stage.output(b"y" * 50_000)
 
-        poller.poll()
+        for _ in range(3):
+            poller.poll()
 
         self.assertEqual(poller.missed, 100_000)
         self.assertEqual(poller.output, b"x" * 50_000 + b"y" * 50_000)
 
     def test_long_output(self) -> None:
         """
-        An answer is bounded; the rest comes with the next.
+        An answer is bounded; the rest comes with the next, and longer ones if they arrive.
         """
         self.stage = Stage()
         self.stage.grant("rw")
         poller = self.attached()
         self.stage.output(bytes(1 << 20))
 
-        for _ in range(4):
-            self.assertLess(len(poller.poll().body), ViewerPoll.CHUNK + 1000)
+        lengths = [len(poller.poll().body) >> 10 for _ in range(6)]
 
+        self.assertEqual(lengths, [64, 128, 256, 256, 256, 64])
         self.assertEqual(poller.output, bytes(1 << 20))
+
+    def test_bad_network(self) -> None:
+        """
+        Where long answers never arrive, they get shorter.
+        """
+        poller = self.attached()
+        self.stage.output(bytes(90_000))
+        for _ in range(6):
+            poller.begin().transport.abortConnection()
+            self.clock.flush()
+
+        poller.poll()
+
+        self.assertEqual(poller.offset, ViewerPoll.LEAST)
 
     def test_left(self) -> None:
         """
@@ -169,6 +186,7 @@ class PollTests(PollFixture):
         answer = poller.poll()
         self.assertEqual((answer.status, json.loads(answer.body)["reason"]), (409, "gone"))
         poller.seen = 0
+        poller.poll()
         poller.poll()
 
         self.assertTrue(poller.events[-2]["resumed"])
