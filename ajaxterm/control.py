@@ -33,8 +33,8 @@ with a number that the answer bears:
 
 and, unasked:
 
-  <- {"event": "viewer_came", "viewer": "v1", "user": "ann"}
-  <- {"event": "viewer_left", "viewer": "v1", "user": "ann"}
+  <- {"event": "viewer_came", "viewer": "v1", "user": "ann", "typed": 0, "offset": 100}
+  <- {"event": "viewer_left", "viewer": "v1", "user": "ann", "typed": 12, "offset": 5120}
   <- {"event": "wish", "what": "break", "viewer": "v1", "user": "ann"}
   <- {"event": "wish", "what": "sysrq", "key": "b", "viewer": "v1", "user": "ann"}
   <- {"event": "logout", "state": "trying"}

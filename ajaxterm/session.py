@@ -218,7 +218,7 @@ class Session:
         self.leaving.came()
         self._look_who_is_there()
         self._log.info("Viewer {viewer} of {user} attached", viewer=seat.name, user=grant.user)
-        self.report({"event": "viewer_came", "viewer": seat.name, "user": grant.user})
+        self.report(_counts("viewer_came", seat))
         return seat, resumed
 
     def greeted(self, seat: Seat) -> None:
@@ -348,7 +348,7 @@ class Session:
         self._dismiss(list(self._present.values()), end)
         if self._recorder is not None:
             self._recorder.stop()
-        self._log.info("Console {title} ended: {reason}", title=self.title, reason=end.reason)
+        self._log.info("Console {title} ended: {why}", title=self.title, why=end.reason)
         self._ended(end)
 
     def finish_when_seen(self, end: End) -> None:
@@ -388,7 +388,7 @@ class Session:
         del self._present[seat.name]
         self._grants.left(seat.grant)
         self._log.info("Viewer {viewer} of {user} left", viewer=seat.name, user=seat.grant.user)
-        self.report({"event": "viewer_left", "viewer": seat.name, "user": seat.grant.user})
+        self.report(_counts("viewer_left", seat))
         self._look_if_seen()
 
     def _look_who_is_there(self) -> None:
@@ -399,3 +399,17 @@ class Session:
     def _tell_viewers(self) -> None:
         answering = next((seat.name for seat in self._seats.typists()), None)
         self.tell_all({"event": "viewers", "viewers": self.viewers(), "answering": answering})
+
+
+def _counts(event: str, seat: Seat) -> Event:
+    """
+    What is told of who comes or leaves: what was typed so far, and the offset of
+    the next byte for them.
+    """
+    return {
+        "event": event,
+        "viewer": seat.name,
+        "user": seat.grant.user,
+        "typed": seat.counted,
+        "offset": seat.position,
+    }

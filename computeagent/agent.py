@@ -242,7 +242,8 @@ class Agent:
             self._grants.moved(console)
         elif event in ("viewer_came", "viewer_left"):
             viewer, user = _text(words.get("viewer"), 64), _text(words.get("user"), 255)
-            self._tell_console(console, event, viewer=viewer, user=user)
+            counts = {k: words[k] for k in ("typed", "offset") if isinstance(words.get(k), int)}
+            self._tell_console(console, event, viewer=viewer, user=user, **counts)
         elif event == "closed":
             self._grants.closed(console)
             self._tell_console(console, "closed", reason=words.get("reason"))

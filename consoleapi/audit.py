@@ -7,8 +7,10 @@ What happened, for who must answer for it: JSON, one object in each line.
      "request_id": "req-..."}
 
 C{event} is C{console}, C{output}, C{close}, C{login}, C{revoke}, or what an agent
-tells: C{opened}, C{viewer_came}, C{viewer_left}, C{closed}.  C{outcome} is C{granted}
-or C{refused}, and then C{why} says why.  C{time} is UTC, C{monotonic} never goes
+tells: C{opened}, C{viewer_came}, C{viewer_left}, C{waiting}, C{live}, C{logout}, C{closed}.
+C{outcome} is C{granted} or C{refused}, and then C{why} says why; of a C{logout} it is what came
+of it.  Who leaves has C{typed} so many bytes, and has seen those from the C{offset} at which
+they came to the one at which they leave.  C{time} is UTC, C{monotonic} never goes
 back, and C{seq} counts from 1 since the start.  No token is ever in it.
 """
 
@@ -25,7 +27,7 @@ from twisted.logger import Logger
 _MOST_TEXT = 1000
 _TOLD = (
     *("event", "host", "console", "domain", "name", "device", "viewer", "user", "mode", "reason"),
-    *("typed", "sent", "input", "output", "bytes", "logout", "address"),
+    *("typed", "offset", "outcome", "address"),
 )
 
 

@@ -315,7 +315,7 @@ class ControlTests(SynchronousTestCase):
 
         self.attach()
 
-        came = {"event": "viewer_came", "viewer": "v1", "user": "ann"}
+        came = {"event": "viewer_came", "viewer": "v1", "user": "ann", "typed": 0, "offset": 0}
         self.assertEqual(self.heard(other), [came])
         self.assertEqual(self.heard(gone), [])
 

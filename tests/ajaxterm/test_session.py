@@ -342,7 +342,7 @@ class TellingTests(SessionFixture):
         self.assertEqual(
             self.reports,
             [
-                {"event": "viewer_came", "viewer": "v1", "user": "user of g1"},
-                {"event": "viewer_left", "viewer": "v1", "user": "user of g1"},
+                {"event": event, "viewer": "v1", "user": "user of g1", "typed": 0, "offset": 0}
+                for event in ("viewer_came", "viewer_left")
             ],
         )

@@ -90,16 +90,18 @@ class AuditTests(SynchronousTestCase):
 
     def test_what_agents_tell(self) -> None:
         self.host.console_is("viewer_came", "c1", 1, viewer="v1", user="bob")
-        self.host.console_is("viewer_left", "c1", 1, viewer="v1", user="bob", sent=5, typed=7)
-        self.host.console_is("closed", "c1", 1, reason="idle", logout="logged out", secret="x")
+        self.host.console_is("viewer_left", "c1", 1, viewer="v1", user="bob", offset=5, typed=7)
+        self.host.console_is("closed", "c1", 1, reason="idle", outcome="out", secret="x")
         self.world.settle()
 
         lines = self.lines()
         self.assertEqual(
             [line["event"] for line in lines], ["viewer_came", "viewer_left", "closed"]
         )
-        self.assertEqual((lines[1]["guest"], lines[1]["sent"], lines[1]["typed"]), (uuid(1), 5, 7))
-        self.assertEqual(lines[2]["logout"], "logged out")
+        self.assertEqual(
+            (lines[1]["guest"], lines[1]["offset"], lines[1]["typed"]), (uuid(1), 5, 7)
+        )
+        self.assertEqual(lines[2]["outcome"], "out")
         self.assertNotIn("secret", lines[2])
 
     def test_no_secret_is_in_it(self) -> None:

@@ -85,6 +85,7 @@ class PolicyTests(SynchronousTestCase):
 
     def test_audit(self) -> None:
         viewer = Viewer(self, self.url("bob"))
+        viewer.log_in(self.stand.guest)
         viewer.close()
         until(lambda: '"viewer_left"' in self.stand.audit.read_text(), "it is audited")
 
@@ -95,6 +96,10 @@ class PolicyTests(SynchronousTestCase):
         )
         granted = next(line for line in lines if line["event"] == "console")
         self.assertEqual((granted["user"], granted["way"]), ("bob", "token"))
+        left = next(line for line in lines if line["event"] == "viewer_left")
+        self.assertEqual(left["user"], "bob")
+        self.assertGreater(left["typed"], 10)
+        self.assertGreater(left["offset"], 100)
         known.search("the audit log", self.stand.audit.read_text())
         moved = self.stand.audit.rename(self.stand.audit.with_suffix(".1"))
         os.kill(self.stand.daemon.pid, signal.SIGHUP)
