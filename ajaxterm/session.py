@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from secrets import token_urlsafe
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ajaxterm.additions import Additions
@@ -56,13 +56,10 @@ class Session:
     @ivar report: tells the agent something.
     @cvar MOST_VIEWERS: connected at a time.
     @cvar MOST_ABSENT: seats kept for viewers that may come back.
-    @cvar PATIENCE: seconds that viewers have for the last output.
     """
 
     MOST_VIEWERS = 64
     MOST_ABSENT = 128
-    PATIENCE = 5.0
-
     _log = Logger()
 
     def __init__(
@@ -92,8 +89,6 @@ class Session:
         self.id = token_urlsafe(9)
         self._seats = Seats(self.MOST_ABSENT)
         self._present = self._seats.present
-        self._last: End | None = None
-        self._patience: IDelayedCall | None = None
         self.end: End | None = None
         self.state = "live"
         self.message = ""
@@ -218,7 +213,7 @@ class Session:
         self.leaving.came()
         self._look_who_is_there()
         self._log.info("Viewer {viewer} of {user} attached", viewer=seat.name, user=grant.user)
-        self.report(_counts("viewer_came", seat))
+        self.report(seat.told_as("viewer_came"))
         return seat, resumed
 
     def greeted(self, seat: Seat) -> None:
@@ -238,7 +233,8 @@ class Session:
         output = self.scrollback.read(offset, most)
         seat.position = offset + len(output)
         seat.waiting = not output
-        self._look_if_seen()
+        if self.leaving.last is not None:
+            self.leaving.look_if_seen()
         return Taken(missed, offset, output)
 
     def typed(self, seat: Seat, keys: bytes) -> str:
@@ -279,6 +275,10 @@ class Session:
             seat.counted += dropped
             if seat.viewer is not None:
                 seat.viewer.counted(dropped)
+
+    def all_seen(self) -> bool:
+        """@return: whether all viewers have had all output."""
+        return all(seat.waiting for seat in self._present.values())
 
     def typist(self, name: str) -> Seat | None:
         """@return: the viewer of that name, if it is there and may type."""
@@ -340,8 +340,6 @@ class Session:
         if self.end is not None:
             return
         self.end = end
-        if self._patience is not None and self._patience.active():
-            self._patience.cancel()
         for part in (self.leaving, self.idleness, self.keyboard, self.keys):
             part.stop()
         self._seats.forget_absent()
@@ -350,22 +348,6 @@ class Session:
             self._recorder.stop()
         self._log.info("Console {title} ended: {why}", title=self.title, why=end.reason)
         self._ended(end)
-
-    def finish_when_seen(self, end: End) -> None:
-        """
-        End the session when all viewers have had all output, or have not in
-        L{PATIENCE} seconds.
-        """
-        if self.end is None and self._last is None:
-            self._last = end
-            self._patience = self._clock.callLater(self.PATIENCE, self.finish, end)
-            self._look_if_seen()
-
-    def _look_if_seen(self) -> None:
-        if self._last is None or self._patience is None or not self._patience.active():
-            return
-        if all(seat.waiting for seat in self._present.values()):
-            self._patience.reset(0)
 
     def _stuck(self, held: bool) -> None:
         self.tell_all({"event": "held", "held": held})
@@ -388,8 +370,9 @@ class Session:
         del self._present[seat.name]
         self._grants.left(seat.grant)
         self._log.info("Viewer {viewer} of {user} left", viewer=seat.name, user=seat.grant.user)
-        self.report(_counts("viewer_left", seat))
-        self._look_if_seen()
+        self.report(seat.told_as("viewer_left"))
+        if self.leaving.last is not None:
+            self.leaving.look_if_seen()
 
     def _look_who_is_there(self) -> None:
         typist = bool(self._seats.typists())
@@ -399,17 +382,3 @@ class Session:
     def _tell_viewers(self) -> None:
         answering = next((seat.name for seat in self._seats.typists()), None)
         self.tell_all({"event": "viewers", "viewers": self.viewers(), "answering": answering})
-
-
-def _counts(event: str, seat: Seat) -> Event:
-    """
-    What is told of who comes or leaves: what was typed so far, and the offset of
-    the next byte for them.
-    """
-    return {
-        "event": event,
-        "viewer": seat.name,
-        "user": seat.grant.user,
-        "typed": seat.counted,
-        "offset": seat.position,
-    }

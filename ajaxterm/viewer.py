@@ -116,6 +116,19 @@ class Seat:
     stopped: bool = False
     told: int = 0
 
+    def told_as(self, event: str) -> Event:
+        """
+        What the agent is told when it comes or goes: besides who, the bytes typed
+        so far, and the offset of the next byte for it.
+        """
+        return {
+            "event": event,
+            "viewer": self.name,
+            "user": self.grant.user,
+            "typed": self.counted,
+            "offset": self.position,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Taken:
