@@ -1,12 +1,13 @@
 """
-How a session ends: with a logout first, where that is wanted.
+How a session ends: with a logout first, where that is wanted; with its last words, where
+the line itself has ended.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from ajaxterm.logout import Farewell, Logout
@@ -18,18 +19,24 @@ if TYPE_CHECKING:
 
 class Leaving:
     """
-    What L{Logout} sees of its session.
+    Also what L{Logout} sees of its session.
 
     @ivar closing: why the session ends, as soon as the logout has a verdict.
+    @ivar last: why it ends, as soon as all has been seen.
     @cvar TAIL: bytes of output in which a login prompt is looked for.
+    @cvar PATIENCE: seconds that viewers have for the last output.
     """
 
     TAIL = 512
+    PATIENCE = 5.0
 
     _log = Logger()
 
     def __init__(self, clock: IReactorTime, farewell: Farewell, session: Session) -> None:
+        self._clock = clock
         self._session = session
+        self._patience: IDelayedCall | None = None
+        self.last: End | None = None
         self._logout = Logout(clock, farewell, self)
         self.closing: End | None = None
 
@@ -69,6 +76,21 @@ class Leaving:
         session.drop(session.keys.waiting())
         self._logout.demand(self._closed)
 
+    def finish_when_seen(self, end: End) -> None:
+        """
+        End the session when all viewers have had all output, or have not in
+        L{PATIENCE} seconds.
+        """
+        if self._session.end is None and self.last is None:
+            self.last = end
+            self._patience = self._clock.callLater(self.PATIENCE, self._session.finish, end)
+            self.look_if_seen()
+
+    def look_if_seen(self) -> None:
+        """A viewer has had output, or has left."""
+        if self._patience is not None and self._patience.active() and self._session.all_seen():
+            self._patience.reset(0)
+
     def came(self) -> None:
         """A viewer is there: a console that nobody used goes on."""
         if self.closing is not None and self.closing.reason == "idle":
@@ -78,6 +100,8 @@ class Leaving:
 
     def stop(self) -> None:
         """The session has ended."""
+        if self._patience is not None and self._patience.active():
+            self._patience.cancel()
         self.closing = None
         self._logout.call_off()
 

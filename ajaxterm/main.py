@@ -236,7 +236,7 @@ def _serve_command(reactor: Any, options: Options, page: Page, environ: Mapping[
     def ended(code: int | None) -> None:
         status.append(1 if code is None else code)
         words = "by a signal" if code is None else f"with status {code}"
-        terminal.session.finish_when_seen(
+        terminal.session.leaving.finish_when_seen(
             End("line-ended", f"The command has ended {words}.", 1000)
         )
 

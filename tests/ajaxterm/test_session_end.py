@@ -5,7 +5,7 @@ Tests for how L{ajaxterm.session} ends: for one viewer, for one grant, for all.
 from __future__ import annotations
 
 from ajaxterm.idleness import Limits
-from ajaxterm.session import Session
+from ajaxterm.leaving import Leaving
 from ajaxterm.viewer import End
 from tests.ajaxterm.test_session import SessionFixture
 
@@ -104,7 +104,7 @@ class LastOutputTests(SessionFixture):
         quick.attach(self.grant())
         self.session.output(b"x" * 1000)
 
-        self.session.finish_when_seen(self.END)
+        self.session.leaving.finish_when_seen(self.END)
         self.assertEqual((slow.ends, quick.ends), ([], []))
         slow.pull(600)
         slow.pull(600)
@@ -118,7 +118,7 @@ class LastOutputTests(SessionFixture):
         """
         Nobody is there to wait for.
         """
-        self.session.finish_when_seen(self.END)
+        self.session.leaving.finish_when_seen(self.END)
         self.clock.advance(0)
 
         self.assertEqual(self.ends, [self.END])
@@ -131,8 +131,8 @@ class LastOutputTests(SessionFixture):
         viewer.attach(self.grant())
         self.session.output(b"x")
 
-        self.session.finish_when_seen(self.END)
-        self.clock.advance(Session.PATIENCE)
+        self.session.leaving.finish_when_seen(self.END)
+        self.clock.advance(Leaving.PATIENCE)
 
         self.assertEqual(viewer.ends, [self.END])
 
