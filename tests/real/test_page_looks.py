@@ -4,6 +4,7 @@ How the page looks and reads: on a desk and on a phone, dark and light, to eyes 
 
 from __future__ import annotations
 
+import tempfile
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -56,7 +57,9 @@ class LooksTests(SynchronousTestCase):
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.found: list[str] = []
 
-    def tab(self, size: str, colours: str, user: str = "ann", mode: str = "rw") -> Page:
+    def tab(
+        self, size: str, colours: str, user: str = "ann", mode: str = "rw", seen: str = "login:"
+    ) -> Page:
         width, height = SIZES[size]
         context = self.browser.new_context(
             viewport={"width": width, "height": height},
@@ -70,7 +73,7 @@ class LooksTests(SynchronousTestCase):
         page = Page(context.new_page())
         page.tab.add_init_script(path=AXE)
         page.open(self.stage.door(user, mode).url)
-        page.until_seen("login:")
+        page.until_seen(seen)
         return page
 
     def look(self, page: Page, name: str) -> None:
@@ -166,6 +169,34 @@ class LooksTests(SynchronousTestCase):
             self.look(page, f"ending-{way}")
 
         self.in_four_ways(scene)
+
+    def test_leaving(self) -> None:
+        """
+        A console that is recorded is about to end; then it is ended, and its guest stays logged in.
+        """
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.stage = Stage(
+            self, "--input-timeout", "50", "--logout", "eof", "--record", folder.name
+        )
+        self.stage.line.say(GUEST + b"root\r\n\x1b[2J\x1b[Hroot@web1:~# make bzImage\r\n")
+        pages = {
+            f"{size}-{colours}": self.tab(size, colours, seen="bzImage")
+            for size in SIZES
+            for colours in ("dark", "light")
+        }
+        for way, page in pages.items():
+            page.until_state("ending !== null && recording")
+            self.look(page, f"countdown-{way}")
+        page.menu("End session")
+        page.tab.get_by_role("dialog").get_by_role("button", name="End session").click()
+        for way, page in pages.items():
+            page.tab.locator(".card", has_text="Logging out").wait_for()
+            self.look(page, f"leaving-{way}")
+        for way, page in pages.items():
+            page.until_state("name === 'ended'")
+            self.look(page, f"left-{way}")
+        self.assertEqual(self.found, [], "\n".join(self.found))
 
     def test_away(self) -> None:
         """

@@ -67,7 +67,7 @@ export class Bar {
     this._bar.dataset.state = state.name;
     this._icon.setAttribute("href", `#icon-${state.name}`);
     write(this._word, strings.states[state.name]);
-    this.tick(state);
+    this._tick(state);
 
     const tryAgain = state.name === "ended";
     write(this._reconnect, tryAgain ? strings.tryAgain : strings.reconnectNow);
@@ -84,7 +84,7 @@ export class Bar {
 
     this._held.hidden = state.unsent === 0 || state.name === "connected" || state.name === "waiting";
     write(this._held, strings.held(state.unsent));
-    this._recording.hidden = !state.recording;
+    this._recording.hidden = !state.recording || state.name === "ended";
     this._notices.hidden = putAway === 0;
     write(this._notices, strings.notices(putAway));
 
@@ -110,7 +110,7 @@ export class Bar {
    *
    * @param {State} state
    */
-  tick(state) {
+  _tick(state) {
     const left = state.deadline === null ? 0 : Math.max(1, Math.ceil((state.deadline - this._now()) / 1000));
     const delay = left > 0 ? strings.inSeconds(left) : strings.atOnce;
     write(this._delay, state.name === "reconnecting" ? delay : "");

@@ -74,7 +74,7 @@ export function cardsOf(state, progress, now, { stay, cancel, dismiss }) {
     cards.push({
       key: `logout ${state.logout.state}`,
       kind: state.logout.state === "out" ? "good" : state.logout.state === "trying" ? "quiet" : "bad",
-      title: logout.title,
+      title: state.logout.message ? "" : logout.title,
       words: plain(state.logout.message, 300) || logout.words,
     });
   }
@@ -99,6 +99,18 @@ export class Cards {
     /** @type {Set<string>} */
     this._dismissed = new Set();
     place.setAttribute("aria-label", strings.cardsLabel);
+  }
+
+  /**
+   * Keeps out of the way of the line that is typed in: cards lie at the other
+   * end of the terminal. They move seldom: somebody may be about to press one.
+   *
+   * @param {number} cursor where it is, from 0 at the top to 1
+   * @param {boolean} topIsTaken
+   */
+  keepOff(cursor, topIsTaken) {
+    if (topIsTaken || cursor < 0.4) this._place.dataset.at = "bottom";
+    else if (cursor > 0.6 || !this._place.dataset.at) this._place.dataset.at = "top";
   }
 
   /** @param {string} key */

@@ -84,10 +84,15 @@ export class PollLink {
     this._typing = true;
     const answer = await this._patiently("input", bytes, { "X-Ajaxterm-At": String(at) }, POST_WITHIN);
     if (!answer) return;
-    this._typing = false;
     const said = json(answer.body);
     if (answer.status === 200 && Number.isSafeInteger(said?.input)) {
       this._listener.event({ event: "counted", input: said.input });
+      // The line did not take all of it in time: the rest once more.
+      const taken = Math.max(0, said.input - at);
+      if (taken < bytes.length && this._alive) {
+        this.type(bytes.subarray(taken), at + taken);
+        return;
+      }
     } else if (answer.status === 403 && said?.event === "refused") {
       // Refused input is counted as well.
       this._listener.event({ event: "counted", input: said.input });
@@ -96,6 +101,7 @@ export class PollLink {
       this._end(answer);
       return;
     }
+    this._typing = false;
     if (this._alive) this._listener.ready();
   }
 

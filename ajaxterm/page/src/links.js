@@ -16,8 +16,8 @@ import { strings } from "./strings.js";
  * @param {HTMLElement} hint where the address under the pointer is shown
  */
 export function findLinks(terminal, hint) {
-  const hover = (/** @type {MouseEvent} */ _event, /** @type {string} */ address) => {
-    hint.textContent = strings.linkHint(plain(address, 200));
+  const show = (/** @type {string} */ words) => {
+    hint.textContent = words;
     hint.hidden = false;
   };
   const leave = () => {
@@ -35,13 +35,16 @@ export function findLinks(terminal, hint) {
     terminal.focus();
   };
   terminal.loadAddon(
-    new WebLinksAddon((event, address) => open(address, event.ctrlKey || event.metaKey), { hover, leave }),
+    new WebLinksAddon((event, address) => open(address, event.ctrlKey || event.metaKey), {
+      hover: (_event, address) => show(strings.linkHint(plain(address, 200))),
+      leave,
+    }),
   );
   terminal.options.linkHandler = {
     activate: (_event, address) => {
       open(address, false);
     },
-    hover,
+    hover: (_event, address) => show(plain(address, 200)),
     leave,
   };
 }

@@ -175,7 +175,7 @@ const menu = new Menu(preferences, {
   keyRow: hasKeyRow,
   focus,
 });
-const search = new Search(terminal, byId("overlay"), () => isLight);
+const search = new Search(terminal, byId("stage"), () => isLight);
 findLinks(terminal, byId("link-hint"));
 scrollByTouch(terminal, press);
 
@@ -202,6 +202,8 @@ function show() {
       show();
     },
   });
+  const { active } = terminal.buffer;
+  cards.keepOff((active.baseY + active.cursorY - active.viewportY) / terminal.rows, search.isOpen);
   bar.show(state, size(), cards.show(shown));
   menu.show(state);
   const locked = isLockedOut(state);
@@ -227,8 +229,7 @@ terminal.onResize(() => {
   settling = window.setTimeout(() => connection.resize(terminal.rows, terminal.cols), SIZE_SETTLES);
 });
 window.setInterval(() => {
-  bar.tick(connection.state);
-  if (connection.state.ending) show();
+  show();
 }, 1_000);
 window.addEventListener("online", () => connection.awake());
 document.addEventListener("visibilitychange", () => {

@@ -49,6 +49,10 @@ export class Search {
     });
   }
 
+  get isOpen() {
+    return !this._panel.hidden;
+  }
+
   open() {
     this._panel.hidden = false;
     const selected = this._terminal.getSelection();

@@ -207,6 +207,20 @@ describe("input by plain requests", () => {
     assert.deepEqual([again.body, again.headers["X-Ajaxterm-At"]], ["ab", "0"]);
   });
 
+  test("that the line took in part is sent again from there", async () => {
+    const { connection, posted } = await polling();
+    connection.type(bytes("abcdef"));
+    (await posted("input")).answer(200, bytes('{"input": 4}'));
+
+    const rest = await posted("input");
+    assert.deepEqual([rest.body, rest.headers["X-Ajaxterm-At"]], ["ef", "4"]);
+    assert.equal(connection.state.uncounted, 2);
+    rest.answer(200, bytes('{"input": 6}'));
+    await settled();
+
+    assert.equal(connection.state.uncounted, 0);
+  });
+
   test("that was refused is not sent again", async () => {
     const { connection, screen, posted } = await polling();
     connection.type(bytes("ab"));
