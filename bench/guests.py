@@ -174,7 +174,10 @@ def main() -> None:
         ],
         "list: servers/detail, a page of 1000": ["/v2.1/servers/detail"] * 20,
         "find: servers/detail?name= (over all)": [
-            f"/v2.1/servers/detail?name=guest-{n:02}-of-{h:04}" for h, n in guests[:20]
+            f"/v2.1/servers/detail?name=guest-{n:02}-of-{h:04}" for h, n in guests
+        ],
+        "the same, as a regular expression": [
+            f"/v2.1/servers/detail?name=^guest-{n:02}-of-{h:04}$" for h, n in guests[:20]
         ],
         "the lobby, a filter (over all)": [
             f"/lobby/guests?filter=guest-{n:02}-of-{h:04}" for h, n in guests[:20]

@@ -50,13 +50,17 @@ class Desk:
 
     # Finding.
 
-    async def each(self, caller: Caller, after: Key | None = None) -> AsyncIterator[Guest]:
+    async def each(
+        self, caller: Caller, after: Key | None = None, text: str = ""
+    ) -> AsyncIterator[Guest]:
         """
         Every guest that C{caller} may see, by name.
+
+        @param text: what their names contain.
         """
         standing = self._accounts.standing(caller.name)
         while True:
-            guests, after = self._directory.scan(after, self.SLICE)
+            guests, after = self._directory.scan(after, self.SLICE, text)
             for guest in guests:
                 if standing.mode(guest) is not None:
                     yield guest
@@ -65,9 +69,15 @@ class Desk:
             await self.breathe()
 
     async def page(
-        self, caller: Caller, fits: Callable[[Guest], bool], marker: str | None, most: int
+        self,
+        caller: Caller,
+        fits: Callable[[Guest], bool],
+        marker: str | None,
+        most: int,
+        text: str = "",
     ) -> tuple[list[Guest], bool]:
         """
+        @param text: what the names of those that fit contain.
         @param marker: the UUID of the guest after which to begin.
         @return: up to C{most} guests, and whether there are more.
         @raise Fault: 400, the marker is nobody's.
@@ -82,7 +92,7 @@ class Desk:
 
         async def look() -> list[Guest]:
             found = []
-            async for guest in self.each(caller, after):
+            async for guest in self.each(caller, after, text):
                 if fits(guest):
                     found.append(guest)
                     if len(found) > most:

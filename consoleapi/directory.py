@@ -25,6 +25,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
+from consoleapi.names import Names
 from consolebus.ibus import BadArguments
 
 RUNNING = "running"
@@ -98,6 +99,7 @@ class Directory:
         self._hosts: OrderedDict[str, _Host] = OrderedDict()
         self._by_uuid: dict[str, dict[str, Guest]] = {}
         self._order: list[Key] = []
+        self._names: Names | None = None
 
     def host_is(self, host: object, away: object, domains: object) -> bool:
         """
@@ -131,17 +133,25 @@ class Directory:
         there = self._by_uuid.get(uuid)
         return max(there.values(), key=self._claim) if there else None
 
-    def scan(self, after: Key | None, most: int) -> tuple[Sequence[Guest], Key | None]:
+    def scan(
+        self, after: Key | None, most: int, text: str = ""
+    ) -> tuple[Sequence[Guest], Key | None]:
         """
         Guests by name, then host, each once.
 
         @param after: where to go on; C{None} at the beginning.
         @param most: how many to look at.
+        @param text: what their names contain; others are not looked at, which
+            costs next to nothing.
         @return: the guests, and where to go on; C{None} at the end.
         """
         self._forget()
         first = bisect_right(self._order, after) if after is not None else 0
-        keys = self._order[first : first + most]
+        if text:
+            self._names = self._names or Names([name for name, _, _ in self._order])
+            keys = [self._order[at] for at in self._names.containing(text, first, most)]
+        else:
+            keys = self._order[first : first + most]
         guests = []
         for _, host, uuid in keys:
             there = self._by_uuid[uuid]
@@ -186,15 +196,19 @@ class Directory:
 
     def _replace(self, old: Mapping[str, Guest], new: Mapping[str, Guest]) -> None:
         for uuid, guest in old.items():
-            if new.get(uuid) is not guest:
+            later = new.get(uuid)
+            if later is None or key_of(later) != key_of(guest):
                 self._remove(guest)
         for uuid, guest in new.items():
-            if old.get(uuid) is not guest:
-                self._by_uuid.setdefault(uuid, {})[guest.host] = guest
+            before = self._by_uuid.setdefault(uuid, {}).get(guest.host)
+            self._by_uuid[uuid][guest.host] = guest
+            if before is None:
                 insort(self._order, key_of(guest))
+                self._names = None
 
     def _remove(self, guest: Guest) -> None:
         del self._order[bisect_left(self._order, key_of(guest))]
+        self._names = None
         there = self._by_uuid[guest.uuid]
         del there[guest.host]
         if not there:

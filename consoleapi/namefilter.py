@@ -19,12 +19,16 @@ _MOST = 255
 _MOST_REPEATS = 2
 _MOST_OPTIONS = 4
 _ATOM = r"(?:[^\\^$.*+?{}()\[\]|]|\.|\\[^0-9A-Za-z]|\\[dwsDWS]|\[\^?[^\\\[\]]+\])"
+_LITERAL = re.compile(r"[A-Za-z0-9_ :@-]+")
 _SAFE = re.compile(rf"(?:\^|\$|\||{_ATOM}[*+?]?)*", re.DOTALL)
 
 
 class NameFilter:
     """
     One C{?name=}.
+
+    @ivar literal: what every name that fits contains, if the expression is no more
+        than that; else empty.
     """
 
     def __init__(self, text: str) -> None:
@@ -34,6 +38,7 @@ class NameFilter:
         if len(text) > _MOST:
             raise Fault(400, f"A name to look for has at most {_MOST} characters.")
         self._text = text
+        self.literal = text if _LITERAL.fullmatch(text) else ""
         self._expression = _compiled(text)
 
     def fits(self, name: str) -> bool:

@@ -107,9 +107,13 @@ class ServerRoutes:
     async def _list(self, visit: Visit) -> Reply:
         asked = visit.asked
         version = versions.chosen(asked.headers)
-        fits = self._filter(asked)
+        name = asked.arg("name")
+        names = NameFilter(name) if name else None
+        fits = self._filter(asked, names)
         limit = _limit(asked.arg("limit"), self.MOST_LISTED)
-        guests, more = await self._desk.page(visit.caller, fits, asked.arg("marker"), limit)
+        guests, more = await self._desk.page(
+            visit.caller, fits, asked.arg("marker"), limit, names.literal if names else ""
+        )
         root = self._addresses.api(asked)
         path = asked.path.removesuffix("/")
         is_detailed = path.endswith("/detail")
@@ -133,9 +137,8 @@ class ServerRoutes:
             answer += f', "servers_links": {json.dumps([{"rel": "next", "href": href}])}'
         return Reply(200, f"{answer}}}".encode("ascii"), "application/json")
 
-    def _filter(self, asked: Asked) -> Callable[[Guest], bool]:
-        name, host = asked.arg("name"), asked.arg("host")
-        names = NameFilter(name) if name else None
+    def _filter(self, asked: Asked, names: NameFilter | None) -> Callable[[Guest], bool]:
+        host = asked.arg("host")
         statuses = {status.upper() for status in asked.args.get("status", ()) if status}
         uuid = asked.arg("uuid")
         # Nothing is kept of what was deleted.

@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from consoleapi.directory import Directory, parse_uuid
+from consoleapi.names import Names
 from consolebus.ibus import BadArguments
 from tests.consoleapi.world import domain, uuid
 
@@ -148,3 +149,34 @@ class DirectoryTests(SynchronousTestCase):
         self.assertEqual(parse_uuid(uuid(0xAB).upper()), uuid(0xAB))
         for text in ("", "web1", uuid(1) + "0", uuid(1).replace("-", ""), uuid(1) + "\n"):
             self.assertIsNone(parse_uuid(text), text)
+
+
+class NamesTests(SynchronousTestCase):
+    """
+    Finding names by a part of them.
+    """
+
+    def test_each_name_once_in_order(self) -> None:
+        names = Names(["aa", "b", "aba", "", "a"])
+
+        self.assertEqual(names.containing("a", 0, 10), [0, 2, 4])
+        self.assertEqual(names.containing("a", 0, 2), [0, 2])
+        self.assertEqual(names.containing("a", 1, 10), [2, 4])
+        self.assertEqual(names.containing("a", 5, 10), [])
+        self.assertEqual(names.containing("ab", 0, 10), [2])
+        self.assertEqual(Names([]).containing("a", 0, 10), [])
+
+    def test_it_is_kept_up_to_date(self) -> None:
+        directory = Directory(Clock())
+
+        def found(text: str) -> list[str]:
+            return [guest.name for guest in directory.scan(None, 10, text)[0]]
+
+        directory.host_is("h1", "", [domain(1, "web1"), domain(2, "db")])
+        first = found("web")
+        directory.host_is("h1", "", [domain(1, "web1", "shutoff"), domain(3, "web3")])
+        second = found("web")
+        directory.host_is("h1", "", [domain(1, "renamed")])
+
+        self.assertEqual((first, second), (["web1"], ["web1", "web3"]))
+        self.assertEqual((found("web"), found("named")), ([], ["renamed"]))
