@@ -6,6 +6,7 @@ what it was told is gone, and all that it has typed was typed once and in order.
 from __future__ import annotations
 
 import os
+from random import Random
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -138,6 +139,34 @@ class Console(RuleBasedStateMachine):
             assert got == wanted, (witness.number, len(got), len(wanted))
             if len(self.said) <= RING:
                 assert witness.gone == 0
+
+
+class CharactersTests(SynchronousTestCase):
+    def test_characters_that_are_cut(self) -> None:
+        """
+        2 MiB of characters of one byte to four, cut anywhere, are exact at a client of C{binary}
+        that decodes each frame by itself, also where there is a pause in a character.
+        """
+        random = Random(11)
+        kinds = ((0x20, 0x7F), (0xA0, 0x800), (0x800, 0xD800), (0x10000, 0x110000))
+        text = "".join(chr(random.randrange(*random.choice(kinds))) for _ in range(900_000))
+        said = text.encode()
+        stage = Stage(size=1 << 17)
+        stage.grant("rw")
+        client = stage.plain("rw", room=50_000)
+
+        at = 0
+        while at < len(said):
+            length = random.choice((1, 2, 3, random.randrange(20_000)))
+            stage.session.output(said[at : at + length])
+            at += length
+            if random.random() < 0.5:
+                stage.clock.pass_time(0.01, step=0.01)
+        stage.clock.pass_time(0.1, step=0.02)
+
+        self.assertGreater(len(said), 2 << 20)
+        self.assertIsNone(client.closed)
+        self.assertEqual("".join(frame.decode("utf-8") for frame in client.frames), text)
 
 
 class ExactnessTests(SynchronousTestCase):
