@@ -234,6 +234,8 @@ def _serve_command(reactor: Any, options: Options, page: Page, environ: Mapping[
     status: list[int] = []
 
     def ended(code: int | None) -> None:
+        if terminal.session.end is not None:
+            return  # and so it was hung up; how it took that is not our status
         status.append(1 if code is None else code)
         words = "by a signal" if code is None else f"with status {code}"
         terminal.session.leaving.finish_when_seen(
