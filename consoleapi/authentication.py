@@ -22,6 +22,7 @@ from consoleapi.accounts import Accounts
 from consoleapi.audit import Audit
 from consoleapi.callers import ANONYMOUS, Caller
 from consoleapi.faults import Fault
+from consoleapi.headers import values
 from consoleapi.slowing import Slowing
 from consoleapi.web import Asked
 
@@ -111,12 +112,12 @@ def challenge(message: str) -> Fault:
 
 
 def _token(headers: Headers) -> str | None:
-    for value in headers.getRawHeaders("Authorization", []):
+    for value in values(headers, "Authorization"):
         scheme, _, token = value.partition(" ")
         if scheme.lower() == "bearer":
             return token.strip()
         return None
-    tokens = headers.getRawHeaders("X-Auth-Token", [])
+    tokens = values(headers, "X-Auth-Token")
     return tokens[0] if tokens and tokens[0] != "notused" else None
 
 

@@ -19,6 +19,7 @@ from consoleapi.addresses import Addresses
 from consoleapi.authentication import IAuthentication
 from consoleapi.faults import Fault
 from consoleapi.gate import Gate
+from consoleapi.headers import values
 from consoleapi.lobbypage import Lobby
 from consoleapi.openstack import PREFIXES, OpenStack
 from consoleapi.ratelimits import RateLimits
@@ -90,7 +91,7 @@ def prefers_html(headers: Headers) -> bool:
     (RFC 9110, 12.5.1).  Browsers name it; clients that take anything do not.
     """
     liking = {"text/html": 0.0, "application/json": 0.0}
-    for line in headers.getRawHeaders("Accept", []):
+    for line in values(headers, "Accept"):
         for choice in line.split(","):
             kind, *parameters = (part.strip().lower() for part in choice.split(";"))
             if kind in liking:

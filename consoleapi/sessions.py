@@ -23,6 +23,7 @@ from consoleapi.accounts import Accounts
 from consoleapi.authentication import IAuthentication
 from consoleapi.callers import Caller
 from consoleapi.faults import Fault
+from consoleapi.headers import values
 from consoleapi.web import Asked
 
 _COOKIE = "ajaxconsole"
@@ -124,7 +125,7 @@ class SessionAuthentication:
         if session is None:
             return await self._without(asked)
         if asked.method not in ("GET", "HEAD"):
-            given = asked.headers.getRawHeaders("X-CSRF-Token", [""])[-1]
+            given = "".join(values(asked.headers, "X-CSRF-Token"))
             if not hmac.compare_digest(given.encode("utf-8"), session.csrf.encode("ascii")):
                 raise Fault(403, "This page is out of date; load it again.")
         return Caller(session.user, asked.address, "session")
@@ -146,7 +147,7 @@ def _name(is_secure: bool) -> str:
 
 def _keys(headers: Headers, is_secure: bool) -> list[str]:
     keys = []
-    for line in headers.getRawHeaders("Cookie", []):
+    for line in values(headers, "Cookie"):
         for part in line.split(";")[:_MOST_COOKIES]:
             name, _, value = part.strip().partition("=")
             if name == _name(is_secure) and len(value) == 43:

@@ -158,13 +158,14 @@ def make_api(reactor: Any, options: ApiOptions, bus: IConsoleBus) -> tuple[ApiSe
     @raise ValueError: a file can't be used.
     """
     clock = MonotonicClock(reactor)
-    threads = Threads(reactor)
+    # Of their own, so that a flood of passwords does not keep files from being read.
+    threads, readers = Threads(reactor), Threads(reactor)
     users: Users | None = None
     if options["auth"] == "basic":
         users = Users(clock, read_users(options["users"]), threads.run)
     accounts = Accounts(users)
     reread = [
-        Reread(clock, threads.run, options[name], read, changed)
+        Reread(clock, readers.run, options[name], read, changed)
         for name, read, changed in (
             ("users", read_users, accounts.users_changed),
             ("keys", read_keys, accounts.keys_changed),
@@ -181,7 +182,13 @@ def make_api(reactor: Any, options: ApiOptions, bus: IConsoleBus) -> tuple[ApiSe
     reopen_on_hangup(reactor, audit.reopen)
     parts = make_parts(clock, options, bus, accounts, audit, threads.run)
     service = ApiService(
-        bus, parts.hearing, parts.grants, audit, threads, *(file.service for file in reread)
+        bus,
+        parts.hearing,
+        parts.grants,
+        audit,
+        threads,
+        readers,
+        *(file.service for file in reread),
     )
     return service, parts.resource
 

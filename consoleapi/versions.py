@@ -21,6 +21,7 @@ from typing import Any
 from twisted.web.http_headers import Headers
 
 from consoleapi.faults import Fault
+from consoleapi.headers import values
 
 Microversion = tuple[int, int]
 
@@ -111,10 +112,10 @@ def _asked_for(headers: Headers) -> str | None:
     """
     The newer header names a service for each version; the older one is nova's own.
     """
-    for value in headers.getRawHeaders(HEADER, []):
+    for value in values(headers, HEADER):
         for choice in value.split(","):
             service, _, version = choice.strip().partition(" ")
             if service.lower() == "compute":
                 return version.strip()
-    values = headers.getRawHeaders(LEGACY_HEADER, [])
-    return values[-1].strip() if values else None
+    older = values(headers, LEGACY_HEADER)
+    return older[-1].strip() if older else None

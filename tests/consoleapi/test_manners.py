@@ -85,6 +85,25 @@ class MannerTests(SynchronousTestCase):
             self.assertIn("default-src 'none'", answer.header("Content-Security-Policy") or "")
             self.assertIsNone(answer.header("Access-Control-Allow-Origin"))
 
+    def test_headers_that_are_no_text(self) -> None:
+        world = World(users={"ann": "right"})
+
+        for name, status in (
+            ("X-Auth-Token", 401),
+            ("Authorization", 401),
+            ("Cookie", 401),
+            ("Accept", 200),
+            ("OpenStack-API-Version", 200),
+            ("X-OpenStack-Nova-API-Version", 400),
+        ):
+            path = "/v2.1" if status != 401 else "/v2.1/servers"
+            for each in (path, "/lobby/guests", "/services/Cloud"):
+                answer = world.get(each, headers={name: b"\xff\xfe"})
+
+                self.assertLess(answer.status, 500, (name, each))
+                if each == path:
+                    self.assertEqual(answer.status, status, name)
+
     def test_request_has_a_name(self) -> None:
         answers = [World().get("/v2.1/") for _ in range(2)]
 
