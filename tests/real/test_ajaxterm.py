@@ -101,6 +101,56 @@ class CommandTests(SynchronousTestCase):
         process.ended()
         self.assertNotIn("Traceback", process.log())
 
+    def test_recorded(self) -> None:
+        """
+        With C{--record} all that was seen is in a file, which is its owner's alone, and what was
+        typed is not; the page is told so.
+        """
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir()
+        process = Process(self, "--record", str(folder), "--", "sh", "-c", "read x; seq 1 20000")
+        tab = Tab.at(self, process.url())
+        tab.type("go\r")
+        tab.until_the_end()
+        self.assertEqual(process.ended(), 0)
+
+        [cast] = folder.iterdir()
+        header, *events = (json.loads(line) for line in cast.read_text().splitlines())
+        self.assertTrue(tab.events[0]["recording"])
+        self.assertEqual(header["version"], 2)
+        self.assertEqual({kind for _, kind, _ in events}, {"o"})
+        self.assertEqual("".join(text for _, _, text in events).encode(), tab.output)
+        self.assertEqual(cast.stat().st_mode & 0o777, 0o600)
+
+    def test_record_that_can_not_be(self) -> None:
+        """
+        Where nothing can be written it does not begin, and says why.
+        """
+        process = Process(self, "--record", "/proc/self", "--", "sh")
+
+        self.assertEqual(process.ended(), 1)
+
+        self.assertIn("recording can't be written", process.log())
+        self.assertNotIn("Traceback", process.log())
+
+    def test_logged_out(self) -> None:
+        """
+        With C{--logout eof}, whoever ends the session by hand leaves the shells within shells,
+        until there is a login prompt.
+        """
+        script = "PS1='# ' sh; PS1='# ' sh; echo; printf 'web1 login: '; exec sleep 100"
+        process = Process(self, "--logout", "eof", "--", "sh", "-c", script)
+        tab = Tab.at(self, process.url())
+        tab.until(b"# ")
+
+        tab.say({"do": "end_session"})
+        tab.until_the_end()
+
+        states = [event["state"] for event in tab.events if event["event"] == "logout"]
+        self.assertEqual(states, ["trying", "out"])
+        self.assertEqual((tab.events[-1]["reason"], tab.code), ("closed", 1000))
+        self.assertEqual(process.ended(), 0)
+
     def test_command_that_reads_nothing(self) -> None:
         """
         A paste of 24 MiB into a command that does not read costs no memory, and the viewer
