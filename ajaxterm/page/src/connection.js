@@ -23,17 +23,13 @@ import { Backoff } from "./backoff.js";
 import { EARLY } from "./choice.js";
 import { changedBy, factsOf, nothingKnown } from "./facts.js";
 import { Heartbeat } from "./heartbeat.js";
-import { Outbox } from "./outbox.js";
+import { Input } from "./input.js";
 import { Output } from "./output.js";
+import { Refusals } from "./refusals.js";
 import { Way } from "./way.js";
 
 /** Milliseconds from opening a link to its `hello`. */
 const HELLO_WITHIN = 15_000;
-/**
- * A proxy that was just restarted refuses grants that it is yet to hear of, so
- * only refusals over so many milliseconds are believed.
- */
-const REFUSED_FOR = 10_000;
 /** Close codes after which trying again can't help, and what to call them. */
 const FINAL = new Map([
   [1000, "closed"],
@@ -61,7 +57,7 @@ export class Connection {
     this._clock = clock;
     this._changed = changed;
     this._backoff = new Backoff(random);
-    this._outbox = new Outbox();
+    this._refusals = new Refusals(() => clock.now());
     this._output = new Output(screen, () => {
       if (this._phase === "behind") this._dial();
     });
@@ -76,11 +72,12 @@ export class Connection {
         opened: () => this._attach(),
         event: (event) => this._received(event),
         output: (bytes) => this._outputCame(bytes),
-        ready: () => this._pump(),
+        ready: () => this._input.pump(),
         closed: (code, reason) => this._closed(code, reason),
       },
       () => this._switched(),
     );
+    this._input = new Input(this._way, screen);
 
     /** @type {"connecting"|"attached"|"retrying"|"behind"|"ended"} */
     this._phase = "connecting";
@@ -90,8 +87,6 @@ export class Connection {
     this._message = "";
     /** @type {number|null} */
     this._deadline = null;
-    /** @type {number|null} */
-    this._refusedSince = null;
     this._attachedAt = 0;
     /** Cancels the timer of the phase: for hello, or the next try. */
     this._cancelTimer = () => {};
@@ -103,6 +98,8 @@ export class Connection {
     /** @type {{rows: number, columns: number}|null} */
     this._size = null;
     this._facts = nothingKnown();
+    /** Whom the server has named to answer. @type {unknown} */
+    this._named = null;
     this._answering = false;
   }
 
@@ -131,8 +128,8 @@ export class Connection {
       offset: this._output.offset,
       live: this._output.live,
       pending: this._output.pending,
-      unsent: this._outbox.unsent,
-      uncounted: this._outbox.length,
+      unsent: this._input.unsent,
+      uncounted: this._input.uncounted,
     };
   }
 
@@ -142,20 +139,10 @@ export class Connection {
     this._dial();
   }
 
-  /** How many bytes that the server has not counted may wait here. */
-  get limit() {
-    return this._outbox.limit;
-  }
-
-  /** How many more of them fit. */
-  get room() {
-    return this._outbox.room;
-  }
-
   /** The user says: now; or anew, if a try takes long. */
   reconnect() {
     if (this._phase === "attached" || this._phase === "behind") return;
-    this._refusedSince = null;
+    this._refusals.forget();
     this._dial();
   }
 
@@ -178,9 +165,9 @@ export class Connection {
   type(bytes) {
     if (this._phase === "ended") return "ended";
     if (this._facts.mode === "ro") return "read-only";
-    if (!this._outbox.add(bytes)) return "full";
-    this._pump();
-    if (this._phase !== "attached") this._changed();
+    if (!this._input.add(bytes)) return "full";
+    if (this._phase === "attached") this._input.pump();
+    else this._changed();
     return "taken";
   }
 
@@ -191,12 +178,12 @@ export class Connection {
    * @param {Uint8Array} bytes
    */
   answer(bytes) {
-    if (this._phase === "attached" && this._facts.mode === "rw" && this._outbox.add(bytes)) this._pump();
+    if (this._phase === "attached" && this._facts.mode === "rw" && this._input.add(bytes)) this._input.pump();
   }
 
   /** What was typed and has not reached the guest is not to. */
   cancelInput() {
-    const dropped = this._outbox.dropUnsent();
+    const dropped = this._input.dropUnsent();
     if (this._phase === "attached") this._way.say({ do: "cancel_input" });
     if (dropped) this._screen.cancelled(dropped);
     this._changed();
@@ -296,21 +283,14 @@ export class Connection {
     this._probe().then((status) => {
       // Unless somebody tried again meanwhile.
       if (this._phase !== "retrying" || this._deadline !== deadline) return;
-      if (status === 200 && wasSocket) {
-        this._refusedSince = null;
-        if (this._way.blocked()) this._dial();
-        return;
-      }
-      if (status !== 401 && status !== 403 && status !== 410) {
-        this._refusedSince = null;
-        return;
-      }
-      this._refusedSince ??= this._clock.now();
-      if (this._clock.now() - this._refusedSince >= REFUSED_FOR) {
+      const refusal = this._refusals.judge(status);
+      if (refusal === "believed") {
         this._end("refused", "");
-      } else {
+      } else if (refusal === "doubted") {
         this._reason = "refused";
         this._changed();
+      } else if (status === 200 && wasSocket && this._way.blocked()) {
+        this._dial();
       }
     });
   }
@@ -338,8 +318,7 @@ export class Connection {
    * @param {string} message
    */
   _end(reason, message) {
-    // While attached, what was sent has probably arrived, counted or not.
-    const dropped = this._phase === "attached" ? this._outbox.unsent : this._outbox.length;
+    const wasAttached = this._phase === "attached";
     this._hangUp();
     this._phase = "ended";
     this._failedBefore = true;
@@ -347,8 +326,7 @@ export class Connection {
     this._message = message;
     this._deadline = null;
     this._facts = { ...this._facts, ending: null, held: false };
-    this._outbox.clear();
-    if (dropped) this._screen.undelivered(dropped);
+    this._input.end(wasAttached);
     this._changed();
   }
 
@@ -388,7 +366,7 @@ export class Connection {
     this._phase = "attached";
     this._changingWay = false;
     this._attachedAt = this._clock.now();
-    this._refusedSince = null;
+    this._refusals.forget();
     this._reason = this._message = "";
     const first = this._resume === null;
     const isNew = this._console !== null && (hello.console ?? null) !== this._console;
@@ -396,28 +374,13 @@ export class Connection {
     this._console = hello.console ?? null;
     this._facts = factsOf(hello, this._clock.now());
     this._output.begin(hello.offset, hello.live, isNew);
-    this._resumeInput(first, !isNew && hello.resumed === true, hello.input);
+    const mayType = this._facts.mode === "rw";
+    this._input.begin({ mayType, first, resumed: !isNew && hello.resumed === true, input: hello.input });
     this._sendSize();
-    this._pump();
+    this._input.pump();
     this._heartbeat.start();
     this._way.attached();
     this._changed();
-  }
-
-  /**
-   * What was typed before goes on only to the guest that it was meant for: if
-   * we were remembered, or if this is the first time that we are here at all.
-   *
-   * @param {boolean} first
-   * @param {boolean} resumed
-   * @param {number} input
-   */
-  _resumeInput(first, resumed, input) {
-    const mayType = this._facts.mode === "rw";
-    if (mayType && resumed && this._outbox.resume(input)) return;
-    const dropped = mayType && first ? 0 : this._outbox.clear();
-    this._outbox.renumber(input);
-    if (dropped) this._screen.undelivered(dropped);
   }
 
   /** @param {any} event */
@@ -428,13 +391,14 @@ export class Connection {
         this._output.gap(event.missed, event.offset);
         break;
       case "counted":
-        this._outbox.counted(event.input);
-        if (event.dropped > 0) this._screen.cancelled(event.dropped);
+        this._input.counted(event);
         break;
       case "viewers":
-        this._setAnswering(event.answering === this._facts.viewer);
+        this._named = event.answering;
+        this._setAnswering(this._isToAnswer());
         break;
       case "keyboard":
+        this._setAnswering(this._isToAnswer());
         this._screen.keyboard(this._facts.keyboard, typeof event.by === "string" ? event.by : null);
         break;
       case "pong":
@@ -442,7 +406,7 @@ export class Connection {
         break;
       case "refused":
         // It was counted, as dropped; what would follow it is not wanted either.
-        if (event.what === "input") this._outbox.dropUnsent();
+        if (event.what === "input") this._input.dropUnsent();
         this._screen.refused(String(event.what ?? ""), String(event.message ?? ""));
         break;
       case "end":
@@ -458,6 +422,12 @@ export class Connection {
     const message = String(event.message ?? "");
     if (event.retry === true) this._retry(reason, message);
     else this._end(reason, message);
+  }
+
+  /** Whoever has the keyboard alone answers; another's answers would be refused. */
+  _isToAnswer() {
+    const { keyboard, viewer } = this._facts;
+    return viewer !== null && (keyboard ?? this._named) === viewer;
   }
 
   /** @param {boolean} answering */
@@ -478,16 +448,6 @@ export class Connection {
   _sendSize() {
     if (this._phase === "attached" && this._facts.resizable && this._size) {
       this._way.say({ do: "size", ...this._size });
-    }
-  }
-
-  /** Sends what was typed, as fast as the link takes it. */
-  _pump() {
-    while (this._phase === "attached" && this._outbox.unsent > 0) {
-      const room = this._way.room(this._outbox.unsent);
-      if (room === 0) return;
-      const at = this._outbox.next;
-      this._way.type(this._outbox.take(room), at);
     }
   }
 }

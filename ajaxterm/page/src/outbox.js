@@ -34,11 +34,6 @@ export class Outbox {
     return this._next;
   }
 
-  /** How many bytes still fit. */
-  get room() {
-    return this.limit - this._length;
-  }
-
   /**
    * @param {Uint8Array} bytes
    * @returns {boolean} false if they don't fit; then none of them is kept

@@ -186,6 +186,19 @@ describe("answering", () => {
     assert.equal(screen.answering, false);
   });
 
+  test("whoever has the keyboard alone answers", () => {
+    const { socket, screen } = connecting();
+    socket().hello({ viewer: "v3", keyboard: "v4" });
+    socket().event({ event: "viewers", viewers: [], answering: "v3" });
+    assert.equal(screen.answering, false);
+
+    socket().event({ event: "keyboard", holder: "v3", by: "v3" });
+    assert.equal(screen.answering, true);
+
+    socket().event({ event: "keyboard", holder: null, by: "v3" });
+    assert.equal(screen.answering, true);
+  });
+
   test("a broken connection takes the leave to answer away", () => {
     const { socket, screen } = connecting();
     socket().hello();

@@ -1,0 +1,91 @@
+/**
+ * What was typed, from one connection to the next: to whom it still may go,
+ * and as fast as the link takes it.
+ */
+
+import { Outbox } from "./outbox.js";
+
+export class Input {
+  /**
+   * @param {import("./way.js").Way} way
+   * @param {import("./interfaces.js").Screen} screen
+   */
+  constructor(way, screen) {
+    this._way = way;
+    this._screen = screen;
+    this._outbox = new Outbox();
+  }
+
+  /** How many bytes that the server has not counted may wait here. */
+  get limit() {
+    return this._outbox.limit;
+  }
+
+  /** Bytes not sent on this connection. */
+  get unsent() {
+    return this._outbox.unsent;
+  }
+
+  /** Bytes that the server has not counted. */
+  get uncounted() {
+    return this._outbox.length;
+  }
+
+  /**
+   * @param {Uint8Array} bytes
+   * @returns {boolean} false if they don't fit; then none of them is kept
+   */
+  add(bytes) {
+    return this._outbox.add(bytes);
+  }
+
+  /**
+   * A connection is there. What was typed before goes on only to the guest that
+   * it was meant for: if we were remembered, or if this is the first time that
+   * we are here at all.
+   *
+   * @param {object} how
+   * @param {boolean} how.mayType
+   * @param {boolean} how.first
+   * @param {boolean} how.resumed
+   * @param {number} how.input how many bytes the server has counted
+   */
+  begin({ mayType, first, resumed, input }) {
+    if (mayType && resumed && this._outbox.resume(input)) return;
+    const dropped = mayType && first ? 0 : this._outbox.clear();
+    this._outbox.renumber(input);
+    if (dropped) this._screen.undelivered(dropped);
+  }
+
+  /** Sends what the link takes. */
+  pump() {
+    while (this._outbox.unsent > 0) {
+      const room = this._way.room(this._outbox.unsent);
+      if (room === 0) return;
+      const at = this._outbox.next;
+      this._way.type(this._outbox.take(room), at);
+    }
+  }
+
+  /** @param {{input: number, dropped?: number}} counted as the server says it */
+  counted({ input, dropped = 0 }) {
+    this._outbox.counted(input);
+    if (dropped > 0) this._screen.cancelled(dropped);
+  }
+
+  /** What was not sent yet is not to be. */
+  dropUnsent() {
+    return this._outbox.dropUnsent();
+  }
+
+  /**
+   * The console has ended.
+   *
+   * @param {boolean} wasAttached then what was sent has probably arrived, counted or not
+   */
+  end(wasAttached) {
+    const dropped = wasAttached ? this._outbox.unsent : this._outbox.length;
+    this._outbox.clear();
+    if (dropped) this._screen.undelivered(dropped);
+  }
+}
