@@ -183,8 +183,9 @@ def main(argv: Sequence[str]) -> None:
     """
     Load everything, become the user, and fork when told.
     """
-    # Whatever a child would load for itself, each would have of its own.
-    import twisted.internet.epollreactor  # noqa: F401
+    # Whatever a child would load for itself, each would have of its own; and the
+    # user that it has become by then may not be able to read it.
+    from twisted.internet import epollreactor
 
     from ajaxterm.main import main as begin
     from ajaxterm.web import Page
@@ -203,7 +204,12 @@ def main(argv: Sequence[str]) -> None:
     assert "twisted.internet.reactor" not in sys.modules
     gc.collect()
     gc.freeze()
-    Foundry(agent, lambda words: begin(words, page)).run()
+
+    def be(words: Sequence[str]) -> None:
+        epollreactor.install()
+        begin(words, page)
+
+    Foundry(agent, be).run()
 
 
 if __name__ == "__main__":
