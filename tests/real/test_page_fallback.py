@@ -9,9 +9,10 @@ from random import Random
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.real.daemons import AllInOne
 from tests.real.page import Page
 from tests.real.pagestage import Door, Stage
-from tests.real.parts import browser, until
+from tests.real.parts import MISSING, browser, new_guest, until
 
 
 class FallbackTests(SynchronousTestCase):
@@ -114,3 +115,31 @@ class FallbackTests(SynchronousTestCase):
         ann.type("mine")
 
         self.stage.line.until_typed(b"mine")
+
+
+class ThroughTheProxyTests(SynchronousTestCase):
+    """
+    The same through everything of ours, to a real guest.
+    """
+
+    skip = MISSING
+
+    def test_without_websockets(self) -> None:
+        """
+        A browser whose WebSockets are forbidden logs in at a guest.
+        """
+        guest = new_guest(self, "web1")
+        console = AllInOne(self)
+        console.until_active(guest)
+        with browser() as chromium:
+            page = Page(chromium.new_context().new_page())
+            page.tab.add_init_script(
+                "window.WebSocket = class { constructor() { throw new Error('forbidden'); } };"
+            )
+            page.open(console.api.url(guest))
+            page.log_in()
+            page.type("echo $((6*7))\n")
+            page.until_seen("^42$")
+
+            self.assertEqual(page.state()["way"], "poll")
+            self.assertEqual(page.problems, [])

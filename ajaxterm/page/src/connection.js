@@ -221,7 +221,7 @@ export class Connection {
     try {
       this._way.open();
     } catch {
-      this._retry("unreachable");
+      this._refused();
       return;
     }
     this._waitForHello();
