@@ -175,7 +175,7 @@ class ExactnessTests(SynchronousTestCase):
         Random outputs, viewers of all kinds, stalls, broken connections, answers that are lost
         and questions that are repeated.  For more of it, set C{EXACTNESS_EXAMPLES}.
         """
-        examples = int(os.environ.get("EXACTNESS_EXAMPLES", "30"))
+        examples = int(os.environ.get("EXACTNESS_EXAMPLES", "20"))
         run_state_machine_as_test(
             Console,
             settings=settings(
