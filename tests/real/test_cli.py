@@ -25,7 +25,7 @@ from tests.rabbit import shared_rabbit
 from tests.real.clients import Stand
 from tests.real.daemons import Fleet
 from tests.real.known import known
-from tests.real.parts import MISSING, PATIENCE, new_guest
+from tests.real.parts import MISSING, PATIENCE, new_guest, shared_libvirt
 from tests.real.viewer import Viewer, token_of
 
 AJAXCONSOLE = str(Path(sys.executable).parent / "ajaxconsole")
@@ -168,6 +168,15 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(self.run_command("list", "--os-cloud", "mine").returncode, 0)
         self.assertEqual(self.run_command("list", OS_CLOUD="mine").returncode, 0)
 
+    def test_doctor(self) -> None:
+        done = self.run_command("doctor", "--connect", shared_libvirt().uri, "--json")
+
+        findings = {one["check"]: one for one in json.loads(done.stdout)}
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertEqual(findings["guest web1"]["outcome"], "ok")
+        self.assertIn("of type pty", findings["guest web1"]["message"])
+        self.assertEqual(findings["socat"]["outcome"], "ok")
+
     def test_config_that_others_may_read(self) -> None:
         self.config.chmod(0o644)
 
@@ -184,7 +193,8 @@ class CommandTests(SynchronousTestCase):
         at = terminal.until_seen("Password:", at)
         terminal.type(f"{PASSWORD}\r")
         at = terminal.until_seen("# ", at)
-        terminal.type("echo go-$((6*7)); sleep 600\r")
+        # It speaks once it is in the foreground, so that Control and C are for it.
+        terminal.type("sh -c 'echo go-$((6*7)); exec sleep 600'\r")
         at = terminal.until_seen("go-42", at)
         terminal.type("\x03")
         at = terminal.until_seen("# ", at)
@@ -252,7 +262,6 @@ class ProxyTests(SynchronousTestCase):
             fleet.proxy = fleet.start("consoleproxy")
             at = terminal.until_seen("connecting again", at)
             at = terminal.until_seen("line-", at)
-            time.sleep(0.3)
         terminal.until_seen("line-30000-", at)
         for number in range(2):
             terminal.until_seen(f"typed-while-away-{number}")
