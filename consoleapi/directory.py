@@ -17,7 +17,6 @@ that runs is meant.  One name on two hosts is two guests.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,16 +24,13 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
-from consoleapi.names import Names
+from consoleapi.order import Key, Order
 from consolebus.ibus import BadArguments
 
 RUNNING = "running"
 SHUTOFF = "shutoff"
 UNKNOWN = "unknown"
 STATES = frozenset((RUNNING, "paused", SHUTOFF, "crashed", "suspended", UNKNOWN))
-
-Key = tuple[str, str, str]
-"""Name, host and UUID: the order in which guests are listed."""
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,188}[A-Za-z0-9])?")
@@ -98,8 +94,7 @@ class Directory:
         self._forgotten = forgotten
         self._hosts: OrderedDict[str, _Host] = OrderedDict()
         self._by_uuid: dict[str, dict[str, Guest]] = {}
-        self._order: list[Key] = []
-        self._names: Names | None = None
+        self._order = Order()
 
     def host_is(self, host: object, away: object, domains: object) -> bool:
         """
@@ -146,19 +141,14 @@ class Directory:
         @return: the guests, and where to go on; C{None} at the end.
         """
         self._forget()
-        first = bisect_right(self._order, after) if after is not None else 0
-        if text:
-            self._names = self._names or Names([name for name, _, _ in self._order])
-            keys = [self._order[at] for at in self._names.containing(text, first, most)]
-        else:
-            keys = self._order[first : first + most]
+        keys, go_on = self._order.scan(after, most, text)
         guests = []
         for _, host, uuid in keys:
             there = self._by_uuid[uuid]
             guest = there[host]
             if len(there) == 1 or max(there.values(), key=self._claim) is guest:
                 guests.append(guest)
-        return guests, keys[-1] if len(keys) == most else None
+        return guests, go_on
 
     def __len__(self) -> int:
         return len(self._by_uuid)
@@ -203,12 +193,10 @@ class Directory:
             before = self._by_uuid.setdefault(uuid, {}).get(guest.host)
             self._by_uuid[uuid][guest.host] = guest
             if before is None:
-                insort(self._order, key_of(guest))
-                self._names = None
+                self._order.add(key_of(guest))
 
     def _remove(self, guest: Guest) -> None:
-        del self._order[bisect_left(self._order, key_of(guest))]
-        self._names = None
+        self._order.remove(key_of(guest))
         there = self._by_uuid[guest.uuid]
         del there[guest.host]
         if not there:
