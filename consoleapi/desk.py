@@ -18,9 +18,10 @@ from consoleapi.accounts import Accounts
 from consoleapi.audit import Audit
 from consoleapi.callers import Caller
 from consoleapi.consoles import Console, Consoles, Opened
-from consoleapi.directory import Directory, Guest, Key, key_of, parse_uuid
+from consoleapi.directory import Directory, Guest, key_of, parse_uuid
 from consoleapi.faults import Fault
 from consoleapi.hearing import Hearing
+from consoleapi.order import Key
 from consoleapi.policy import ADMIN, READ_WRITE
 from consolebus.ibus import BusFailure, Context
 
