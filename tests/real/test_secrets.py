@@ -23,7 +23,7 @@ from tests.rabbit import MISSING as NO_RABBIT
 from tests.rabbit import Rabbit
 from tests.real.daemons import Fleet
 from tests.real.known import Known, Leak, known
-from tests.real.parts import MISSING, PATIENCE, ROOT, listening_ports, new_guest
+from tests.real.parts import MISSING, PATIENCE, ROOT, command_of, listening_ports, new_guest, until
 from tests.real.viewer import Viewer, exchange
 
 CANARY = "Canary7Q"
@@ -52,6 +52,8 @@ class SearchTests(SynchronousTestCase):
             child = subprocess.Popen(command, env=environment)
             self.addCleanup(child.wait)
             self.addCleanup(child.kill)
+            # A process that is just becoming another shows neither for a moment.
+            until(lambda: command_of(child.pid), "it is what it is to be")  # noqa: B023
             self.assertRaises(Leak, self.known.search_processes, [child.pid])
 
     def test_what_is_too_short_to_look_for(self) -> None:
