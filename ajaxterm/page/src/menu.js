@@ -40,7 +40,6 @@ export class Menu {
     this._panel.addEventListener("toggle", (event) => {
       if (/** @type {ToggleEvent} */ (event).newState === "open") {
         this._refresh();
-        /** @type {HTMLElement|null} */ (this._panel.querySelector("button:not(:disabled)"))?.focus();
       } else if (document.activeElement === opener || document.activeElement === document.body) {
         actions.focus();
       }
@@ -73,9 +72,12 @@ export class Menu {
   _text() {
     const { copy, paste, select, find } = this._actions;
     this._pasteItem = this._item(strings.paste, paste, "Ctrl+Shift+V");
+    const first = this._item(strings.copy, copy, "Ctrl+Shift+C");
+    // The browser itself goes there as it opens the menu; "toggle" comes later, after the next keys.
+    first.autofocus = true;
     return section(
       strings.menuText,
-      this._item(strings.copy, copy, "Ctrl+Shift+C"),
+      first,
       this._pasteItem,
       this._item(strings.select, select),
       this._item(strings.find, find, "Ctrl+Shift+F"),
