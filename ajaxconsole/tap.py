@@ -29,6 +29,7 @@ class Options(AgentOptions, ProxyOptions, ApiOptions):
     """
 
     section = "ajaxconsole"
+    at_stop = "end"  # who types Ctrl-C expects nothing to stay
     shared_sections = ("computeagent", "consoleproxy", "consoleapi")
     synopsis = "[options]"
     longdesc = (

@@ -29,7 +29,10 @@ with a number that the answer bears:
       a line in the output, for people
   -> {"id": 12, "do": "abilities", "abilities": ["break", "sysrq"]}
       what may be wished, see below
-  <- {"id": 13, "failed": "a sentence"}              for whatever can't be done
+  -> {"id": 13, "do": "part"}
+      whatever is joined to the line is let go: an agent does not know what its predecessor
+      has joined
+  <- {"id": 14, "failed": "a sentence"}              for whatever can't be done
 
 and, unasked:
 
@@ -109,9 +112,15 @@ class Control(Factory):
     noisy = False
     _log = Logger()
 
-    def __init__(self, session: Session, grants: Grants) -> None:
+    def __init__(
+        self, session: Session, grants: Grants, part: Callable[[], None] = lambda: None
+    ) -> None:
+        """
+        @param part: lets go of what is joined to the line.
+        """
         self._session = session
         self._grants = grants
+        self._part_line = part
         self.conversations: list[_Conversation] = []
         self._orders: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
             "grant": self._grant,
@@ -126,6 +135,7 @@ class Control(Factory):
             "missed": self._missed,
             "mark": self._mark,
             "abilities": self._abilities,
+            "part": self._part,
         }
 
     def buildProtocol(self, addr: IAddress | None) -> _Conversation:
@@ -205,6 +215,10 @@ class Control(Factory):
         if state not in ("live", "waiting"):
             raise _Refused("a line is live or waiting")
         self._session.line_is(state, _text(asked, "message"), down=state == "waiting")
+        return {}
+
+    def _part(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        self._part_line()
         return {}
 
     def _notice(self, asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -104,6 +104,14 @@ class SocketLine(Factory):
         if self._reader is None:
             self.session.hold_input(False)
 
+    def part(self) -> None:
+        """Let go of whatever is joined."""
+        following, self._next = self._next, []
+        for reader in following:
+            reader.transport.abortConnection()
+        if self._reader is not None:
+            self._reader.transport.abortConnection()
+
     def resize(self, rows: int, columns: int) -> None:
         raise NotImplementedError("a serial line has no size")
 

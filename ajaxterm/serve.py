@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -35,6 +36,7 @@ LAST_WORDS = 0.2
 """Seconds in which what was said last can leave before the process ends."""
 
 
+@cache
 def release() -> str:
     """@return: the version that is installed."""
     try:
@@ -185,7 +187,7 @@ def serve_guest(
 
     terminal = Terminal(reactor, terms, line, page, door, stop, report)
     line.session = terminal.session
-    told.append(Control(terminal.session, terminal.grants))
+    told.append(Control(terminal.session, terminal.grants, line.part))
     terminal.adopt(http, terminal.site)
     terminal.adopt(tty, line)
     terminal.adopt(control, told[0])

@@ -13,7 +13,8 @@ The agent: what a host answers on the bus.
     announce()                     every agent tells what it has, and authorizes its grants again
   and it tells
     consoleapi    host_is          on every change, and every 30 s
-    consoleapi    console_is       opened, viewer_came, viewer_left, waiting, live, logout, closed
+    consoleapi    console_is       opened, adopted, viewer_came, viewer_left, waiting, live,
+                                   logout, closed
     consoleproxy  authorize_console, revoke_grant
 
 What it mints and tells of grants is L{computeagent.grants}.
@@ -26,9 +27,10 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.defer import Deferred, TimeoutError, succeed
 from twisted.logger import Logger
 
+from computeagent.adoption import adopt
 from computeagent.announcing import HostAnnouncer
 from computeagent.attaching import Attaching
 from computeagent.console import Console
@@ -94,6 +96,8 @@ class Agent:
         self._hypervisor = hypervisor
         self._bus = bus
         self._rooms = rooms
+        self._starting: Deferred[None] = succeed(None)
+        self._stopping = False
         self._host = host
         self._grants = Grants(reactor, bus, host, token_ttl)
         self._announcer = HostAnnouncer(reactor, hypervisor, bus, host, address)
@@ -109,12 +113,17 @@ class Agent:
 
     def start(self) -> None:
         """
-        Begin to answer.
+        Go on with what an earlier agent has left, and then begin to answer: who asks for
+        a console that is not adopted yet would get a second one.
         The runtime directory is prepared by the composer.
         """
-        swept = self._rooms.sweep()
-        if swept:
-            self._log.warn("{count} consoles of an agent that died were ended", count=swept)
+        self._starting = Deferred.fromCoroutine(self._start())
+        self._starting.addErrback(lambda f: self._log.failure("while starting", f))
+
+    async def _start(self) -> None:
+        await adopt(list(self._rooms.left_over()), self._consoles, self._grants)
+        if self._stopping:
+            return
         self._hypervisor.watch(self._changed, self._presence)
         self._hypervisor.start()
         self._bus.serve(
@@ -130,17 +139,24 @@ class Agent:
         )
         self._bus.listen("compute", {"announce": self.announce})
         self._bus.when_connected(self._announcer.soon)
+        self._bus.when_connected(self._grants.announce)
         self._announcer.start()
         self._grants.start()
         self._lookout.start()
 
-    async def stop(self) -> None:
-        """End every console, and be gone."""
+    async def stop(self, leave: bool = False) -> None:
+        """
+        Be gone.
+
+        @param leave: let the consoles go on, for another agent, and do not end them.
+        """
+        self._stopping = True
+        await self._starting
         self._lookout.stop()
         await self._grants.stop()
         self._attaching.stop()
         await self._announcer.stop()
-        await self._consoles.stop()
+        await self._consoles.stop(leave)
         await self._hypervisor.stop()
         self._rooms.release()
 

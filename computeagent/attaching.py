@@ -94,7 +94,7 @@ class Attaching:
 
     def told(self, console: Console, event: str, reason: str = "") -> None:
         """
-        A console was opened or granted, has a viewer more or less, or is closed,
+        A console was opened, adopted or granted, has a viewer more or less, or is closed,
         for a C{reason}.
         """
         timer = self._idle.pop(console, None)

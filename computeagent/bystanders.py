@@ -53,14 +53,17 @@ def pty_of(descriptor: int) -> Pty | None:
     return Pty(status.st_dev, status.st_rdev)
 
 
-def find_bystanders(wanted: Collection[Pty], ours: int) -> dict[Pty, Bystander]:
+def find_bystanders(
+    wanted: Collection[Pty], ours: int, adopted: Collection[int] = ()
+) -> dict[Pty, Bystander]:
     """
     @param ours: pid of the agent.  It, its children and QEMU are nobody else.
+    @param adopted: pids of what are no children of it, and nobody else either.
     @return: for each that somebody else has open, one such process.
     """
     found: dict[Pty, Bystander] = {}
     for name in os.listdir("/proc"):
-        if not name.isdigit() or int(name) == ours:
+        if not name.isdigit() or int(name) == ours or int(name) in adopted:
             continue
         for pty in _open_ptys(name) & set(wanted):
             other = _bystander(int(name), ours)

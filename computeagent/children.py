@@ -2,9 +2,9 @@
 Children of the agent: what they say goes to our log, and their end is told
 once it is known.
 
-There are two kinds: those that the agent spawned itself, under
-C{twisted.internet.process}, and those that a L{computeagent.foundry} forked for
-it, which are watched by pidfd.
+There are three kinds: those that the agent spawned itself, under
+C{twisted.internet.process}; those that a L{computeagent.foundry} forked for it; and
+those of an earlier agent, which were L{adopted}.  The latter two are watched by pidfd.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from computeagent.rooms import start_time
+from computeagent.pids import Running, hold, start_time
 
 
 class Process:
@@ -29,12 +29,14 @@ class Process:
     What both kinds have in common.
 
     @ivar pid: of the process.
-    @ivar started: its start time; see L{computeagent.rooms.start_time}.
+    @ivar started: its start time; see L{computeagent.pids.start_time}.
     @cvar KILL_AFTER: seconds from C{TERM} to C{KILL}.
+    @cvar GIVE_UP_AFTER: seconds from C{KILL} until it is waited for no more.
     @cvar LONGEST: characters of a line of its stderr that are logged.
     """
 
     KILL_AFTER = 3.0
+    GIVE_UP_AFTER = 5.0
     LONGEST = 1000
 
     _log = Logger()
@@ -66,7 +68,16 @@ class Process:
         """
         if self._how is None and self._killing is None:
             self.signal(signal.SIGTERM)
-            self._killing = self._reactor.callLater(self.KILL_AFTER, self.signal, signal.SIGKILL)
+            self._killing = self._reactor.callLater(self.KILL_AFTER, self._kill)
+
+    def _kill(self) -> None:
+        self.signal(signal.SIGKILL)
+        self._killing = self._reactor.callLater(self.GIVE_UP_AFTER, self._give_up)
+
+    def _give_up(self) -> None:
+        # It hangs in the kernel (a dead disk, a frozen cgroup); nothing waits for that.
+        self._log.error("{child} does not end, though it was killed", child=self._name)
+        self._ended("killed, and still there")
 
     def signal(self, number: signal.Signals) -> None:
         """
@@ -127,17 +138,16 @@ class Sayings(Protocol):
 
 
 @implementer(IReadDescriptor)
-class Forked(Process):
+class Watched(Process):
     """
-    A child that a foundry forked.  It belongs to the foundry, which reaps it
-    and tells how it ended; should the foundry be gone, the pidfd still tells
-    I{that} it ended.
+    A process that somebody else reaps: its pidfd tells I{that} it has ended, not how.
     """
+
+    HOW = "not known how, since it was not our child"
 
     def __init__(self, reactor: Any, name: str) -> None:
         super().__init__(reactor, name)
         self._pidfd = -1
-        self._is_orphan = False
 
     def born(self, pid: int, pidfd: int) -> None:
         """
@@ -146,21 +156,6 @@ class Forked(Process):
         self.pid, self._pidfd = pid, pidfd
         self.started = start_time(pid) or 0
         self._reactor.addReader(self)
-
-    def reaped(self, how: str) -> None:
-        """
-        Its foundry says how it ended.
-        """
-        self._let_go()
-        self._ended(how)
-
-    def orphaned(self) -> None:
-        """
-        Its foundry is gone.
-        """
-        self._is_orphan = True
-        if self._pidfd >= 0 and self._how is None:
-            self._reactor.addReader(self)
 
     def signal(self, number: signal.Signals) -> None:
         if self._pidfd >= 0:
@@ -178,17 +173,63 @@ class Forked(Process):
         return self._name
 
     def doRead(self) -> None:
-        # It has ended.  The foundry will say how, unless there is none.
-        self._reactor.removeReader(self)
-        if self._is_orphan:
-            self._let_go()
-            self._ended("unknown, since the foundry ended before it")
+        self.let_be()
+        self._ended(self.HOW)
 
     def connectionLost(self, reason: Failure) -> None:
-        self._let_go()
+        self.let_be()
 
-    def _let_go(self) -> None:
+    def let_be(self) -> None:
+        """Watch it no more."""
         if self._pidfd >= 0:
             self._reactor.removeReader(self)
             os.close(self._pidfd)
             self._pidfd = -1
+
+
+class Forked(Watched):
+    """
+    A child that a foundry forked.  It belongs to the foundry, which reaps it
+    and tells how it ended; should the foundry be gone, the pidfd still tells.
+    """
+
+    HOW = "not known how, since the foundry ended before it"
+
+    def __init__(self, reactor: Any, name: str) -> None:
+        super().__init__(reactor, name)
+        self._is_orphan = False
+
+    def reaped(self, how: str) -> None:
+        """
+        Its foundry says how it ended.
+        """
+        self.let_be()
+        self._ended(how)
+
+    def orphaned(self) -> None:
+        """
+        Its foundry is gone.
+        """
+        self._is_orphan = True
+        if self._pidfd >= 0 and self._how is None:
+            self._reactor.addReader(self)
+
+    def doRead(self) -> None:
+        if self._is_orphan:
+            super().doRead()
+        else:
+            self._reactor.removeReader(self)  # the foundry will say how
+
+
+def adopted(reactor: Any, name: str, process: Running) -> Watched | None:
+    """
+    @param name: of the child in our log.
+    @return: a child of an earlier agent, from now on ours to watch; C{None} if it has ended.
+    @raise OSError: no descriptor.
+    """
+    pidfd = hold(process)
+    if pidfd is None:
+        return None
+    child = Watched(reactor, name)
+    child.born(process.pid, pidfd)
+    return child

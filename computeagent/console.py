@@ -20,8 +20,11 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from computeagent.guestline import LIVE, WAITING, GuestLine, Place
+from computeagent.guestline import GuestLine
+from computeagent.kept import Kept, write_kept
 from computeagent.orders import OrderFailed, TerminalGone
+from computeagent.pids import Running
+from computeagent.place import LIVE, UNATTENDED, WAITING, Place
 from computeagent.remembering import Remember, tell_before
 from computeagent.rooms import Room
 from computeagent.standing import StandingOrders
@@ -36,6 +39,7 @@ CLOSED = "closed"
 class Console:
     """
     @ivar name: public, unique.
+    @ivar room: where what another agent needs is written down.
     @ivar line: the guest's side of it.
     @ivar terminal: the one there is, or was last; C{None} before the first.
     @ivar lasts: whether it stays when nobody is there.
@@ -80,7 +84,7 @@ class Console:
         self._workshop = workshop
         self.name = name
         self.place = place
-        self._room, self.line = room, line
+        self.room, self.line = room, line
         self._told = told
         self.lasts = lasts
         self._remember = remember
@@ -127,7 +131,30 @@ class Console:
         await self._tell_before("prefill")
         self._go_on()
         if self.lasts:
-            self._tell("grants")  # nobody else may ask for long whether it works
+            self.tell("grants")  # nobody else may ask for long whether it works
+
+    def take_over(self, terminal: Terminal, kept: Kept, socat: Any, viewers: object) -> None:
+        """
+        Go on where an earlier agent was.
+
+        @param terminal: its ajaxterm, which has answered.
+        @param socat: its child, if that is still there.
+        @param viewers: who is there, as the terminal told.
+        """
+        self.terminal = terminal
+        self._proven = True
+        self._started_at = self._clock.seconds()
+        self._stage = OPEN
+        if isinstance(viewers, list):
+            for viewer in viewers[: self.MOST_VIEWERS]:
+                self._viewers[str(viewer["name"])[:64]] = str(viewer["user"])
+        for name, message in kept.notices.items():
+            self._standing.notice(name, message)
+        self._line_told = ("waiting" if kept.waits else "live", kept.message)
+        terminal.child.when_ended().addCallback(self._terminal_ended)
+        self.line.adopt(self, socat, kept.waits, kept.message, kept.logged)
+        self.notice("rebooting", "")
+        self._write_state()
 
     # Orders.
 
@@ -158,8 +185,12 @@ class Console:
         await self.order("grant", grant=name, **words)
         if self.terminal is None or self.ending:
             raise TerminalGone()
-        self._standing.grant(name, words)
+        self.remember(name, **words)
         return self.terminal
+
+    def remember(self, name: str, **words: object) -> None:
+        """The terminal knows this grant; so shall those that take its place."""
+        self._standing.grant(name, words)
 
     async def revoke(self, name: str) -> None:
         """
@@ -210,6 +241,7 @@ class Console:
         if self._stage != CLOSING:
             self._stage = CLOSING
             self._reason = reason
+            self._write_state()
             _cancel(self._rebooting)
             if self._pause is not None:
                 self._pause.cancel()
@@ -217,6 +249,16 @@ class Console:
             closing = Deferred.fromCoroutine(self._close(reason, message))
             closing.addErrback(lambda f: self._log.failure("while closing a console", f))
         return done
+
+    def leave(self) -> None:
+        """Let it be, as it is, for another agent."""
+        self._stage = CLOSED
+        _cancel(self._rebooting)
+        if self._pause is not None:
+            self._pause.cancel()
+        self.line.leave()
+        if self.terminal is not None:
+            self.terminal.orders.leave()
 
     async def _close(self, reason: str, message: str) -> None:
         # Somebody wants its end, and may want to be logged out first.
@@ -242,7 +284,7 @@ class Console:
     async def _clear(self) -> None:
         await self.line.end()
         self._stage = CLOSED
-        self._room.clear()
+        self.room.clear()
 
     # The guest.
 
@@ -261,28 +303,36 @@ class Console:
         @param message: an empty one takes it back.
         """
         if self._standing.notice(name, message) and self._stage == OPEN:
-            self._tell("notice", name=name, message=message)
+            self._write_state()
+            self.tell("notice", name=name, message=message)
 
     def line_changed(self) -> None:
-        """As of L{computeagent.guestline.Watcher}."""
+        """As of L{computeagent.place.Watcher}."""
         if self._stage != OPEN:
             return
         self._write_state()
         said = ("waiting" if self.line.state == WAITING else "live", self.line.message)
         if said != (self._line_told or ("live", "")):
             self._line_told = said
-            self._tell("line", state=said[0], message=said[1])
+            self.tell("line", state=said[0], message=said[1])
             self._told(self, {"event": said[0]})
 
     async def coming_back(self) -> None:
-        """As of L{computeagent.guestline.Watcher}."""
+        """As of L{computeagent.place.Watcher}."""
         await self._tell_before("missed")
 
+    async def unattended(self) -> None:
+        """As of L{computeagent.place.Watcher}."""
+        try:
+            await self.order("mark", text=UNATTENDED)
+        except (OrderFailed, TerminalGone, TimeoutError):
+            pass  # there is nobody to be told
+
     def guest_removed(self, message: str) -> None:
-        """As of L{computeagent.guestline.Watcher}."""
+        """As of L{computeagent.place.Watcher}."""
         self.close("guest-ended", f"{message} It does not exist on this host any more.")
 
-    def _tell(self, order: str, **words: object) -> None:
+    def tell(self, order: str, **words: object) -> None:
         """Give an order whose answer changes nothing."""
         telling = Deferred.fromCoroutine(self.order(order, **words))
         telling.addErrback(lambda f: f.trap(OrderFailed, TerminalGone, TimeoutError))
@@ -292,10 +342,11 @@ class Console:
 
     async def _start_terminal(self, port: int | None = None) -> None:
         terminal = await self._workshop.start_terminal(
-            self._room, self.place.title, self._terminal_told, port, self.lasts
+            self.room, self.place.title, self.terminal_told, port, self.lasts
         )
         self.terminal = terminal
         self._started_at = self._clock.seconds()
+        self._write_state()
         terminal.child.when_ended().addCallback(self._terminal_ended)
 
     async def _tell_before(self, order: str) -> None:
@@ -310,7 +361,8 @@ class Console:
             self._write_state()
             self.line.join(self)
 
-    def _terminal_told(self, words: Mapping[str, Any]) -> None:
+    def terminal_told(self, words: Mapping[str, Any]) -> None:
+        """Its terminal says something unasked."""
         event, viewer = words.get("event"), str(words.get("viewer"))[:64]
         if event == "ended":
             self.close(str(words.get("reason"))[:64], "")
@@ -334,7 +386,7 @@ class Console:
             self._stage = OPENING
             self.line.part()
             for viewer, user in list(self._viewers.items()):
-                self._terminal_told({"event": "viewer_left", "viewer": viewer, "user": user})
+                self.terminal_told({"event": "viewer_left", "viewer": viewer, "user": user})
             self._replacing = Deferred()
             replacing = Deferred.fromCoroutine(self._replace())
             replacing.addErrback(lambda f: self._log.failure("while replacing a terminal", f))
@@ -344,7 +396,7 @@ class Console:
         while not self.ending:
             try:
                 port = None if self.terminal is None else self.terminal.port
-                self._room.vacate()
+                self.room.vacate()
                 await self._start_terminal(port)
                 if self.terminal and await self._standing.give(self.terminal.orders):
                     await self._tell_before("prefill")
@@ -375,16 +427,24 @@ class Console:
         _fire(self._waiting)
 
     def _write_state(self) -> None:
-        children = [self.terminal and self.terminal.child, self.line.socat]
-        state = {
-            "console": self.name,
-            "uuid": self.place.uuid,
-            "domain": self.place.domain,
-            "device": self.place.device,
-            "processes": [[child.pid, child.started] for child in children if child],
-        }
+        terminal, line = self.terminal, self.line
+        if terminal is None:
+            return
+        kept = Kept(
+            self.place,
+            line.device,
+            self.lasts,
+            Running(terminal.child.pid, terminal.child.started),
+            terminal.host,
+            terminal.port,
+            Running(line.socat.pid, line.socat.started) if line.socat is not None else None,
+            line.state == WAITING,
+            line.message,
+            line.logged,
+            self._standing.notices,
+        )
         try:
-            self._room.write_state(state)
+            write_kept(self.room, kept, self._stage == OPEN)
         except OSError as error:
             self._log.error("The state of a console can't be written: {why}", why=error)
 

@@ -5,16 +5,16 @@ The consoles of one host: at most one on each serial device, however many ask.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
 
-from computeagent.console import Console
+from computeagent.console import OPENING, Console
 from computeagent.domainxml import SerialDevice, choose, read_domain
 from computeagent.failures import failure_of
-from computeagent.guestline import Absent, GuestLine, Place
+from computeagent.guestline import GuestLine
 from computeagent.hypervisor import (
     WITH_A_PROCESS,
     HypervisorAway,
@@ -22,9 +22,11 @@ from computeagent.hypervisor import (
     NoSuchDomain,
     NotRunning,
 )
+from computeagent.kept import Kept
 from computeagent.orders import TerminalGone
+from computeagent.place import Absent, Place
 from computeagent.remembering import Remember
-from computeagent.rooms import Rooms, new_name
+from computeagent.rooms import Room, Rooms, new_name
 from computeagent.workshop import IWorkshop
 from consolebus.ibus import NotFound, Unavailable
 
@@ -79,10 +81,19 @@ class Consoles:
     def __iter__(self) -> Iterator[Console]:
         return iter(list(self._open.values()))
 
-    async def stop(self) -> None:
-        """End every one, also those that are just being opened."""
+    async def stop(self, leave: bool = False) -> None:
+        """
+        End every one, also those that are just being opened.
+
+        @param leave: let those be that are open, for another agent.
+        """
         self._stopping = True
-        ending: list[Deferred[Any]] = [console.close(*_LEAVING) for console in self]
+        ending: list[Deferred[Any]] = []
+        for console in self:
+            if not leave or console.state == OPENING:
+                ending.append(console.close(*_LEAVING))
+            elif not console.ending:
+                console.leave()
         for others in self._opening.values():
             opening: Deferred[Console] = Deferred()
             others.append(opening)
@@ -142,6 +153,48 @@ class Consoles:
             other.callback(console)
         return console
 
+    async def adopt(self, room: Room, kept: Kept) -> tuple[Console, Collection[str]]:
+        """
+        Go on with a console of an earlier agent.
+
+        @return: it, and the names of the grants that its terminal has not forgotten.
+        @raise TerminalGone: it has ended, or is just ending.
+        @raise TimeoutError: its terminal does not answer.
+        @raise OrderFailed: nor does it make sense.
+        @raise OSError: no descriptor.
+        """
+        place = kept.place
+        line = self._line(place, room, kept.device, None)
+        console = self._console(room.path.name, place, room, line, kept.lasts)
+        terminal = await self._workshop.adopt_terminal(
+            room, place.title, console.terminal_told, kept.terminal, kept.host, kept.port
+        )
+        socat = None
+        try:
+            if kept.socat is not None:
+                socat = self._workshop.adopt_socat(place.title, kept.socat)
+            if socat is None:
+                # Our predecessor may have died between joining one and writing it down.
+                await terminal.orders.give("part")
+            alive = (await terminal.orders.give("grants")).get("grants")
+            viewers = (await terminal.orders.give("viewers")).get("viewers")
+            if console.ending:
+                raise TerminalGone()
+            console.take_over(terminal, kept, socat, viewers)
+        except BaseException:
+            for child in (terminal.child, socat):
+                if child is not None:
+                    child.let_be()
+            terminal.orders.leave()
+            raise
+        self._open[(place.uuid, place.device)] = console
+        self._log.info(
+            "Console {title} goes on: {console}", title=place.title, console=console.name
+        )
+        self._told(console, {"event": "adopted"})
+        names = alive if isinstance(alive, list) else []
+        return console, [name for name in names if isinstance(name, str)]
+
     async def gone(self, console: Console) -> None:
         """Wait until nothing of a console is left."""
         await console.close("broken", "")
@@ -200,27 +253,8 @@ class Consoles:
         except BaseException:
             os.close(opened)
             raise
-        line = GuestLine(
-            self._clock,
-            self._hypervisor,
-            self._workshop,
-            self._opener,
-            place,
-            room,
-            device,
-            opened,
-        )
-        console = Console(
-            self._clock,
-            self._workshop,
-            name,
-            place,
-            room,
-            line,
-            self._console_told,
-            self._lasts(place.domain),
-            self._remember,
-        )
+        line = self._line(place, room, device, opened)
+        console = self._console(name, place, room, line, self._lasts(place.domain))
         await console.open()
         if self._stopping:
             await console.close(*_LEAVING)
@@ -232,6 +266,35 @@ class Consoles:
         self._log.info("Console {title} is open: {console}", title=place.title, console=name)
         self._told(console, {"event": "opened"})
         return console
+
+    def _line(
+        self, place: Place, room: Room, device: SerialDevice, opened: int | None
+    ) -> GuestLine:
+        return GuestLine(
+            self._clock,
+            self._hypervisor,
+            self._workshop,
+            self._opener,
+            place,
+            room,
+            device,
+            opened,
+        )
+
+    def _console(
+        self, name: str, place: Place, room: Room, line: GuestLine, lasts: bool
+    ) -> Console:
+        return Console(
+            self._clock,
+            self._workshop,
+            name,
+            place,
+            room,
+            line,
+            self._console_told,
+            lasts,
+            self._remember,
+        )
 
     def _console_told(self, console: Console, words: Mapping[str, Any]) -> None:
         key = (console.place.uuid, console.place.device)

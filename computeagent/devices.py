@@ -72,6 +72,18 @@ def has_hung_up(device: int) -> bool:
     return bool(looking.poll(0))
 
 
+def has_open(pid: int, device: int) -> bool:
+    """
+    Whether a process, a socat of ours, has the same device open as we have.  Not, where that
+    can't be seen.
+    """
+    try:
+        there, here = os.stat(f"/proc/{pid}/fd/3"), os.fstat(device)
+    except OSError:
+        return False
+    return (there.st_dev, there.st_ino, there.st_rdev) == (here.st_dev, here.st_ino, here.st_rdev)
+
+
 def _open_pty(path: str, uuid: str) -> int:
     if not path:
         raise CannotOpen("it has no terminal on the host yet, or no more")

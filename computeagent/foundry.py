@@ -156,16 +156,17 @@ class Foundry:
         assert self._talk is not None
         return self._talk.fork(argv, handed, name)
 
-    def close(self) -> Deferred[object]:
+    def close(self, leave: bool = False) -> Deferred[object]:
         """
         Need it no more.
 
+        @param leave: whether it has children that go on.
         @return: fires when it has ended, or after L{LEAVING}: it stays until its
             last child has ended.
         """
         if self._talk is not None:
             self._talk.transport.loseConnection()
-        if self._child is None:
+        if self._child is None or leave:
             return succeed(None)
         ended: Deferred[Any] = self._child.when_ended()
         ended.addTimeout(self.LEAVING, self._reactor)

@@ -6,12 +6,17 @@ console's terminal enforces it; the proxies learn it (C{authorize_console}) when
 ask, and when the terminal has moved; they forget it (C{revoke_grant}) when it was
 revoked or its console is closed.  The token itself is forgotten as soon as it
 was given, so no later question can get it out of us.
+
+What a later agent needs of a grant is a file in its console's room, until the grant is over:
+
+  GRANT.json  {"digest", "secret", "mode", "user"}
 """
 
 from __future__ import annotations
 
+import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from secrets import token_hex, token_urlsafe
 from typing import Any
@@ -25,6 +30,10 @@ from computeagent.console import Console
 from computeagent.minting import digest_of
 from computeagent.orders import OrderFailed, TerminalGone
 from consolebus.ibus import IConsoleBus, Unavailable
+
+_NAME = re.compile("g[0-9a-f]{16}")
+
+_KEPT = ("digest", "secret", "mode", "user")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +112,9 @@ class Grants:
         """
         token, secret, now = token_urlsafe(32), token_urlsafe(32), self._clock.seconds()
         grant = Grant(f"g{token_hex(8)}", console, digest_of(token), secret, mode, user, now)
-        terminal = await console.grant(
-            grant.name, digest=digest_of(secret), mode=mode, user=user, lifetime=self._lifetime
-        )
+        terminal = await console.grant(grant.name, **self._words(grant))
         self._grants[grant.name] = grant
+        self._keep(grant)
         self._log.info(
             "Grant {grant} ({mode}) for {user} on {title}",
             grant=grant.name,
@@ -126,12 +134,36 @@ class Grants:
             "expires_in": self._lifetime,
         }
 
+    def adopt(self, console: Console, alive: Collection[str]) -> None:
+        """
+        Know again what an earlier agent has granted on a console.
+
+        @param alive: names of those that its terminal has not forgotten.
+        """
+        known = set()
+        for name in filter(_NAME.fullmatch, console.room.names()):
+            try:
+                grant = _read(console, name, self._clock.seconds())
+            except ValueError as why:
+                self._log.error("Grant {grant} can't be read: {why}", grant=name, why=why)
+                continue
+            if name not in alive:
+                console.room.forget(name)
+                continue
+            known.add(name)
+            self._grants[name] = grant
+            console.remember(name, **self._words(grant))
+        for name in set(alive).difference(known):
+            # It can be revoked by nobody who does not know of it.
+            console.tell("revoke", grant=name)
+
     async def revoke(self, name: str) -> bool:
         """@return: whether it was known."""
         grant = self._grants.pop(name, None)
         self._bus.fanout("consoleproxy", "revoke_grant", {"grant": name})
         if grant is None:
             return False
+        grant.console.room.forget(name)
         try:
             await grant.console.revoke(name)
         except (TerminalGone, OrderFailed, TimeoutError):
@@ -159,6 +191,22 @@ class Grants:
         """A console has another terminal."""
         for grant in self.of(console):
             self._authorize(grant)
+
+    def _words(self, grant: Grant) -> dict[str, Any]:
+        """@return: what its terminal is told."""
+        return {
+            "digest": digest_of(grant.secret),
+            "mode": grant.mode,
+            "user": grant.user,
+            "lifetime": self._lifetime,
+        }
+
+    def _keep(self, grant: Grant) -> None:
+        words = {name: getattr(grant, name) for name in _KEPT}
+        try:
+            grant.console.room.write(grant.name, words)
+        except OSError as error:
+            self._log.error("Grant {grant} can't be kept: {why}", grant=grant.name, why=error)
 
     def _say_some(self) -> None:
         self._saying = None
@@ -209,4 +257,13 @@ class Grants:
         if isinstance(alive, list):
             for name in set(names).difference(filter(lambda one: isinstance(one, str), alive)):
                 self._grants.pop(name, None)
+                console.room.forget(name)
                 console.forget([name])
+
+
+def _read(console: Console, name: str, now: float) -> Grant:
+    """@raise ValueError: the file is not as it was written."""
+    words = console.room.read(name)
+    if not all(isinstance(words.get(each), str) for each in _KEPT):
+        raise ValueError("it lacks something")
+    return Grant(name, console, minted=now, **{each: words[each] for each in _KEPT})

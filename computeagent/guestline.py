@@ -19,15 +19,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from computeagent.devices import has_hung_up
+from computeagent.devices import has_hung_up, has_open
 from computeagent.domainxml import SerialDevice, choose, read_domain
 from computeagent.guestlog import length_of
 from computeagent.hypervisor import (
@@ -38,54 +36,9 @@ from computeagent.hypervisor import (
     NoSuchDomain,
     NotRunning,
 )
+from computeagent.place import BACK, JOINING, LIVE, WAITING, Absent, Place, Watcher
 from computeagent.rooms import Room
 from computeagent.workshop import IWorkshop
-
-LIVE = "live"
-JOINING = "joining"
-WAITING = "waiting"
-
-BACK = "The guest is back."
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """
-    What a console is of.
-
-    @ivar uuid: the guest's.
-    @ivar domain: its name.
-    @ivar device: alias of the serial device.
-    """
-
-    uuid: str
-    domain: str
-    device: str
-
-    @property
-    def title(self) -> str:
-        return f"{self.domain} {self.device}"
-
-
-class Absent(Enum):
-    """Why there is no L{Domain} to be had."""
-
-    OFF = "it is defined, and has no process"
-    REMOVED = "it is not defined any more"
-    UNSEEN = "libvirt can't say"
-
-
-class Watcher(Protocol):
-    """Who has a line."""
-
-    def line_changed(self) -> None:
-        """Its C{state}, C{message} or C{socat} is another one."""
-
-    async def coming_back(self) -> None:
-        """The guest is back, and its device open; socat will join when this is done."""
-
-    def guest_removed(self, message: str) -> None:
-        """The guest has not been defined for a while: it won't come back."""
 
 
 class GuestLine:
@@ -94,7 +47,8 @@ class GuestLine:
     @ivar message: for people: why it waits, or that it waited.
     @ivar socat: the child, while there is one.
     @ivar device: as libvirt described what is open, or was open last.
-    @ivar descriptor: of the open device; C{None} while it waits.
+    @ivar descriptor: of the open device; C{None} while it waits, and after an L{adopt}
+        until libvirt has told where it is.
     @ivar logged: bytes of its log that are of the guest's lives before this one;
         C{None} where that is not known.
     @cvar LAST_OUTPUT: seconds that a guest which has ended has for its last
@@ -120,10 +74,11 @@ class GuestLine:
         place: Place,
         room: Room,
         device: SerialDevice,
-        descriptor: int,
+        descriptor: int | None,
     ) -> None:
         """
-        @param descriptor: of the open device; it is ours from now on.
+        @param descriptor: of the open device; it is ours from now on.  C{None} for
+            a line to L{adopt}.
         """
         self._clock = clock
         self._hypervisor = hypervisor
@@ -132,7 +87,7 @@ class GuestLine:
         self._place = place
         self._room = room
         self.device = device
-        self.descriptor: int | None = descriptor
+        self.descriptor = descriptor
         self.logged: int | None = 0
         self.socat: Any = None
         self.state = JOINING
@@ -149,8 +104,28 @@ class GuestLine:
         self._looking = False
         self._again = False
         self._ended = False
+        self._unattended = False
 
     # What a console asks.
+
+    def adopt(
+        self, watcher: Watcher, socat: Any, waits: bool, message: str, logged: int | None
+    ) -> None:
+        """
+        Go on where an earlier agent was.  Its socat holds the device open, if there is one;
+        we will as soon as libvirt has told where it is.
+
+        @param socat: the child; C{None} if it has ended, or was not there.
+        @param waits: whether the guest was off.
+        """
+        self._watcher = watcher
+        self.message, self.logged = message, logged
+        self._unattended = socat is None
+        if waits and socat is None:
+            self.state = WAITING
+        elif socat is not None:
+            self._joined(socat)
+        self.look()
 
     def join(self, watcher: Watcher) -> None:
         """There is a terminal to be joined to."""
@@ -196,6 +171,17 @@ class GuestLine:
             await socat.when_ended()
         if self._parting is not None:
             await self._parting
+        self._close()
+
+    def leave(self) -> None:
+        """Let it be, for another agent."""
+        self._ended = True
+        self._watcher = None
+        for call in (self._joining, self._trying, self._removing):
+            _cancel(call)
+        self._close()
+
+    def _close(self) -> None:
         if self.descriptor is not None:
             os.close(self.descriptor)
             self.descriptor = None
@@ -209,16 +195,20 @@ class GuestLine:
             return
         title = self._place.title
         try:
-            self.socat = self._workshop.join(self._room, title, self.descriptor)
+            socat = self._workshop.join(self._room, title, self.descriptor)
         except OSError as error:
             self._log.error("{title} can't be joined: {why}", title=title, why=error)
             self._joins += 1
             self._join_later()
             return
+        self._joined(socat)
+        self._changed()
+
+    def _joined(self, socat: Any) -> None:
+        self.socat = socat
         self._joined_at = self._clock.seconds()
         self.state = LIVE
-        self._changed()
-        self.socat.when_ended().addCallback(self._socat_ended, self.socat)
+        socat.when_ended().addCallback(self._socat_ended, socat)
 
     def _join_later(self) -> None:
         delay = 0.0 if not self._joins else min(5.0, 0.05 * 2.0 ** min(self._joins, 10))
@@ -232,6 +222,8 @@ class GuestLine:
         if self.socat is not socat:
             return
         self.socat = None
+        if self.descriptor is None and self.state == LIVE:
+            self._unattended = True
         if self._ended or self.state != LIVE:
             return
         self.state = JOINING
@@ -280,9 +272,13 @@ class GuestLine:
         if self._ended:
             return
         gone = found in (Absent.OFF, Absent.REMOVED)
-        if self.state != WAITING and (gone or has_hung_up(self._held)):
+        if self.state != WAITING and self.descriptor is None and isinstance(found, Domain):
+            await self._hold(found)
+        if self.state != WAITING and (gone or self._has_hung_up()):
             self._begin_to_wait()
         if self.state == WAITING:
+            if gone:
+                self._unattended = False  # whatever it says next, we are there
             if isinstance(found, Domain):
                 await self._come_back(found)
             elif found is Absent.REMOVED:
@@ -290,18 +286,57 @@ class GuestLine:
             elif found is Absent.OFF:
                 _cancel(self._removing)
         elif self.state == JOINING and self.socat is None and self._watcher is not None:
-            self._join_later()
-            self._joins += 1
+            if self.descriptor is not None:
+                await self._tell_if_unattended()
+                self._join_later()
+                self._joins += 1
 
-    @property
-    def _held(self) -> int:
-        assert self.descriptor is not None  # or else it would wait
-        return self.descriptor
+    def _has_hung_up(self) -> bool:
+        return self.descriptor is not None and has_hung_up(self.descriptor)
+
+    # After an adoption.
+
+    async def _hold(self, domain: Domain) -> None:
+        """
+        Open the device that an earlier agent's socat is joined to, if that is still the
+        guest's.
+        """
+        socat = self.socat
+        try:
+            device = choose(read_domain(domain.xml).devices, self._place.device)
+            if device.type != "pty" and socat is not None:
+                # QEMU takes one client at a time at a socket.
+                await self._end(socat)
+            descriptor = await self._opener(device, self._place.uuid)
+        except Exception as error:
+            if not self._tries:
+                self._log.warn("{title} can't be held: {why}", title=self._place.title, why=error)
+            self._try_later()
+            return
+        if self._ended or self.state == WAITING:
+            os.close(descriptor)
+            return
+        _cancel(self._trying)
+        self._tries = 0
+        self.device, self.descriptor = device, descriptor
+        if self.socat is not None and not has_open(self.socat.pid, descriptor):
+            # It reads something that is the guest's no more; or we can't see what.
+            await self._end(self.socat)
+
+    async def _end(self, socat: Any) -> None:
+        self.state = JOINING  # its end is no news
+        socat.end()
+        await socat.when_ended()
+
+    async def _tell_if_unattended(self) -> None:
+        unattended, self._unattended = self._unattended, False
+        if unattended and self._watcher is not None:
+            await self._watcher.unattended()
 
     # Waiting, and coming back.
 
     def _begin_to_wait(self) -> None:
-        descriptor, self.descriptor = self._held, None
+        descriptor, self.descriptor = self.descriptor, None
         self.state = WAITING
         self.message = self._why or ENDINGS["stopped"]
         self._tries = 0
@@ -310,7 +345,7 @@ class GuestLine:
         self._parting = Deferred.fromCoroutine(self._let_go(self.socat, descriptor))
         self._parting.addErrback(lambda f: self._log.failure("while closing a device", f))
 
-    async def _let_go(self, socat: Any, descriptor: int) -> None:
+    async def _let_go(self, socat: Any, descriptor: int | None) -> None:
         """
         socat reads the last of the output, and ends by itself then.
         """
@@ -322,7 +357,8 @@ class GuestLine:
             except TimeoutError:
                 socat.end()
                 await socat.when_ended()
-        os.close(descriptor)
+        if descriptor is not None:
+            os.close(descriptor)
         self.logged = length_of(self.device.log) if self.device.appends else 0
         if self.state == WAITING:
             self._changed()
@@ -358,6 +394,9 @@ class GuestLine:
         self._joins = 0
         if self._watcher is not None:
             await self._watcher.coming_back()
+            if not device.log:
+                await self._tell_if_unattended()
+        self._unattended = False
         self._join()
 
     def _try_later(self) -> None:

@@ -14,12 +14,13 @@ from twisted.logger import Logger
 
 from computeagent.bystanders import Bystander, Pty, pty_of
 from computeagent.console import Console
-from computeagent.guestline import LIVE
 from computeagent.orders import OrderFailed, TerminalGone
+from computeagent.place import LIVE
 from computeagent.silence import Silence, explanation
 
-Search = Callable[[list[Pty]], Deferred[Mapping[Pty, Bystander]]]
-"""Finds who else has these open; L{computeagent.bystanders.find_bystanders} in a thread."""
+Search = Callable[[list[Pty], list[int]], Deferred[Mapping[Pty, Bystander]]]
+"""Finds who else has these open, besides those processes;
+L{computeagent.bystanders.find_bystanders} in a thread."""
 
 _OF_LIBVIRT = ("libvirtd", "virtqemud", "virtlxcd", "virtxend")
 
@@ -89,7 +90,8 @@ class Lookout:
         if not ptys:
             return 0.0
         began = self._clock.seconds()
-        found = await self._search(list(ptys))
+        socats = [one.line.socat.pid for one in ptys.values() if one.line.socat is not None]
+        found = await self._search(list(ptys), socats)
         for pty, console in ptys.items():
             other = found.get(pty)
             console.notice("other-reader", _sentence(other) if other is not None else "")

@@ -14,9 +14,10 @@ from twisted.internet.defer import Deferred, TimeoutError
 from twisted.logger import Logger
 
 from computeagent.domainxml import SerialDevice
-from computeagent.guestline import GuestLine, Place
+from computeagent.guestline import GuestLine
 from computeagent.guestlog import Before, LogRefused
 from computeagent.orders import OrderFailed, TerminalGone
+from computeagent.place import Place
 
 Remember = Callable[[SerialDevice, str, int, int], Deferred[Before]]
 """C{remember(device, uuid, descriptor, since)}: L{computeagent.guestlog.read_log} in a

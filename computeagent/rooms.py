@@ -1,12 +1,14 @@
 """
 A console's place in the runtime directory.
 
-  RUN/CONSOLE/state.json     who runs there, so that a later agent can tell
+  RUN/CONSOLE/state.json     what it is and who runs there (L{computeagent.kept})
+  RUN/CONSOLE/GRANT.json     leave to attach to it (L{computeagent.grants})
   RUN/CONSOLE/tty.sock       where a socat is joined
   RUN/CONSOLE/control.sock   where an agent gives orders
 
-The directory belongs to the agent alone (mode 0700): the children get what
-they need as open descriptors, and can neither enter nor write it.
+The directory belongs to the agent alone (mode 0700, its files 0600): the children get what
+they need as open descriptors, and can neither enter nor write it.  So a later agent
+may believe what it finds there.
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import socket
 import stat
 from collections.abc import Iterator, Mapping
@@ -25,7 +26,8 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-VERSION = 1
+LONGEST = 1 << 20
+"""Bytes of a file here that are read."""
 
 NAME = re.compile("[0-9a-f]{12}")
 """What consoles are called."""
@@ -34,38 +36,6 @@ NAME = re.compile("[0-9a-f]{12}")
 def new_name() -> str:
     """@return: a name for a console that no other has had."""
     return token_hex(6)
-
-
-def start_time(pid: int) -> int | None:
-    """
-    @return: when a process started, in clock ticks since boot; with the pid
-        it names a process for good.  C{None} if there is none.
-    """
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
-    except OSError:
-        return None
-    # The name, in parentheses, may hold anything; field 22 counts after it.
-    fields = text.rpartition(")")[2].split()
-    return None if fields[0] == "Z" else int(fields[19])
-
-
-def end_process(pid: int, started: int) -> None:
-    """
-    Kill a process if it is still the one that started then.
-    """
-    try:
-        handle = os.pidfd_open(pid)
-    except (OSError, OverflowError):
-        return
-    try:
-        # Looked at after the handle is held, so it can't be another one.
-        if start_time(pid) == started:
-            signal.pidfd_send_signal(handle, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    finally:
-        os.close(handle)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,23 +67,46 @@ class Room:
             raise
         return listening
 
-    def write_state(self, state: Mapping[str, Any]) -> None:
-        """Write C{state.json}, whole or not at all."""
-        fresh = self.path / "state.json.new"
-        fresh.write_text(json.dumps({"version": VERSION, **state}), "ascii")
-        fresh.rename(self.path / "state.json")
+    def write(self, name: str, words: Mapping[str, Any]) -> None:
+        """
+        Write C{NAME.json}, whole or not at all.
 
-    def read_state(self) -> Mapping[str, Any]:
+        @raise OSError: it can't be.
         """
-        @raise ValueError: there is none that this release can read.
+        fresh = self.path / f"{name}.new"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        with open(os.open(fresh, flags, 0o600), "w", encoding="ascii") as file:
+            file.write(json.dumps(words))
+        fresh.rename(self.path / f"{name}.json")
+
+    def read(self, name: str) -> Mapping[str, Any]:
         """
+        @raise ValueError: there is no such file that can be believed; the sentence says why.
+        """
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            state = json.loads((self.path / "state.json").read_text("ascii"))
+            with open(os.open(self.path / f"{name}.json", flags), "rb") as file:
+                status = os.fstat(file.fileno())
+                if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+                    raise ValueError("it is not a file of ours")
+                text = file.read(LONGEST)
         except OSError as error:
             raise ValueError(str(error)) from None
-        if not isinstance(state, dict) or state.get("version") != VERSION:
-            raise ValueError("another version")
-        return state
+        try:
+            words = json.loads(text)
+        except (ValueError, RecursionError):
+            words = None
+        if not isinstance(words, dict):
+            raise ValueError("it is not the JSON that was written")
+        return words
+
+    def forget(self, name: str) -> None:
+        """Take C{NAME.json} away."""
+        (self.path / f"{name}.json").unlink(missing_ok=True)
+
+    def names(self) -> list[str]:
+        """@return: of the files that were written."""
+        return sorted(path.stem for path in self.path.glob("*.json"))
 
     def vacate(self) -> None:
         """Make room for another terminal where one has died."""
@@ -179,29 +172,9 @@ class Rooms:
 
     def left_over(self) -> Iterator[Room]:
         """
-        Those of an agent that died.  What is not named as a console is not
+        Those of an earlier agent.  What is not named as a console is not
         ours: the directory was given by an administrator, and might be his home.
         """
         for path in sorted(self._run.iterdir()):
             if NAME.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
                 yield Room(path)
-
-    def sweep(self) -> int:
-        """
-        End what an agent that died has left running, and take it away.
-        (Adopting it instead comes in its place one day.)
-
-        @return: how many consoles that were.
-        """
-        swept = 0
-        for room in self.left_over():
-            try:
-                state = room.read_state()
-                processes = [(int(pid), int(started)) for pid, started in state["processes"]]
-            except (ValueError, KeyError, TypeError):
-                processes = []
-            for pid, started in processes:
-                end_process(pid, started)
-            room.clear()
-            swept += 1
-        return swept

@@ -13,11 +13,13 @@ from twisted.internet.defer import DeferredList
 class StandingOrders:
     """
     The grants and notices of one console.
+
+    @ivar notices: messages by their names.
     """
 
     def __init__(self) -> None:
         self._grants: dict[str, Mapping[str, Any]] = {}
-        self._notices: dict[str, str] = {}
+        self.notices: dict[str, str] = {}
 
     def grant(self, name: str, words: Mapping[str, Any]) -> None:
         """Somebody was let in."""
@@ -32,12 +34,12 @@ class StandingOrders:
         @param message: an empty one takes a notice back.
         @return: whether that is new.
         """
-        if message == self._notices.get(name, ""):
+        if message == self.notices.get(name, ""):
             return False
         if message:
-            self._notices[name] = message
+            self.notices[name] = message
         else:
-            del self._notices[name]
+            del self.notices[name]
         return True
 
     async def give(self, orders: Any) -> bool:
@@ -48,7 +50,7 @@ class StandingOrders:
         giving = [orders.give("grant", grant=name, **words) for name, words in self._grants.items()]
         giving += [
             orders.give("notice", name=name, message=message)
-            for name, message in self._notices.items()
+            for name, message in self.notices.items()
         ]
         # This it can't refuse, so it tells whether the terminal is alive.
         giving.append(orders.give("grants"))

@@ -91,6 +91,13 @@ def way_of_spawning(text: str) -> str:
     return text
 
 
+def way_of_stopping(text: str) -> str:
+    """Coerce C{--at-stop}."""
+    if text not in ("leave", "end"):
+        raise ValueError(f"there is no way {text}")
+    return text
+
+
 def way_of_attaching(text: str) -> str:
     """Coerce C{--attach}."""
     if text not in ("on-demand", "always"):
@@ -121,6 +128,7 @@ def scrollback(text: str) -> int:
 
 file_size.coerceDoc = "bytes, from 4096"  # type: ignore[attr-defined]
 way_of_attaching.coerceDoc = "on-demand or always"  # type: ignore[attr-defined]
+way_of_stopping.coerceDoc = "leave or end"  # type: ignore[attr-defined]
 limit.coerceDoc = "seconds, or 0"  # type: ignore[attr-defined]
 scrollback.coerceDoc = "bytes, 4096 to 1 GiB"  # type: ignore[attr-defined]
 way_of_spawning.coerceDoc = "fork or direct"  # type: ignore[attr-defined]
@@ -133,9 +141,12 @@ bind_address.coerceDoc = "one IP address of this host"  # type: ignore[attr-defi
 class AgentOptions(SettingsOptions):
     """
     What an agent needs to know; the all-in-one takes them too.
+
+    @cvar at_stop: the default of C{--at-stop}.
     """
 
     section = "computeagent"
+    at_stop = "leave"
     optParameters = [
         ["connect", "c", "qemu:///system", "URI of the host's libvirt."],
         ["host", None, socket.gethostname(), "Name of this host on the bus."],
@@ -179,6 +190,14 @@ class AgentOptions(SettingsOptions):
             "direct: each is an interpreter of its own.",
             way_of_spawning,
         ],
+        [
+            "at-stop",
+            None,
+            None,
+            "leave: consoles go on when the agent is stopped, and the next one goes on with them; "
+            "end: they end.",
+            way_of_stopping,
+        ],
         ["terminal-log-level", None, "info", "Of what the terminals log.", log_level],
     ]
 
@@ -200,6 +219,8 @@ class AgentOptions(SettingsOptions):
                 raise usage.UsageError(f"--record: there is no directory {self['record']}")
         if self["child-user"] is None:
             self["child-user"] = DEFAULT_CHILD_USER if os.geteuid() == 0 else ""
+        if self["at-stop"] is None:
+            self["at-stop"] = self.at_stop
         if self["run"] is None:
             self["run"] = runtime_directory(host, os.geteuid(), os.environ)
 
@@ -234,7 +255,13 @@ class AgentService(Service):
 
     _log = Logger()
 
-    def __init__(self, agent: Agent, bus: IConsoleBus, workshop: Workshop) -> None:
+    def __init__(
+        self, agent: Agent, bus: IConsoleBus, workshop: Workshop, leave: bool = False
+    ) -> None:
+        """
+        @param leave: whether the consoles go on when it is stopped.
+        """
+        self._leave = leave
         self._agent = agent
         self._bus = bus
         self._workshop = workshop
@@ -250,9 +277,9 @@ class AgentService(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        await self._agent.stop()
+        await self._agent.stop(self._leave)
         await self._bus.stop()
-        await self._workshop.close()
+        await self._workshop.close(self._leave)
 
 
 def make_agent(reactor: Any, options: AgentOptions, bus: IConsoleBus) -> AgentService:
@@ -280,9 +307,9 @@ def make_agent(reactor: Any, options: AgentOptions, bus: IConsoleBus) -> AgentSe
     def opener(device: SerialDevice, uuid: str) -> Deferred[int]:
         return deferToThreadPool(reactor, reactor.getThreadPool(), open_device, device, uuid)
 
-    def search(ptys: Collection[Pty]) -> Deferred[Mapping[Pty, Bystander]]:
+    def search(ptys: Collection[Pty], socats: Collection[int]) -> Deferred[Mapping[Pty, Bystander]]:
         return deferToThreadPool(
-            reactor, reactor.getThreadPool(), find_bystanders, ptys, os.getpid()
+            reactor, reactor.getThreadPool(), find_bystanders, ptys, os.getpid(), socats
         )
 
     def remember(device: SerialDevice, uuid: str, descriptor: int, since: int) -> Deferred[Before]:
@@ -312,7 +339,7 @@ def make_agent(reactor: Any, options: AgentOptions, bus: IConsoleBus) -> AgentSe
         options["idle-timeout"],
         lasting(options["attach"], options["attach-guest"]),
     )
-    return AgentService(agent, bus, workshop)
+    return AgentService(agent, bus, workshop, options["at-stop"] == "leave")
 
 
 def _handed_down(options: AgentOptions) -> Sequence[str]:

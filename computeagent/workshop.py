@@ -27,9 +27,10 @@ from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
 from twisted.internet.error import ConnectError
 from twisted.logger import Logger
 
-from computeagent.children import Child, Process
+from computeagent.children import Child, Process, Watched, adopted
 from computeagent.foundry import Foundry, FoundryGone
 from computeagent.orders import Orders, TerminalGone
+from computeagent.pids import Running
 from computeagent.ports import PortRange
 from computeagent.rooms import Room
 
@@ -72,6 +73,18 @@ class IWorkshop(Protocol):
     ) -> Deferred[Terminal]: ...
 
     def join(self, room: Room, title: str, device: int) -> Any: ...
+
+    def adopt_terminal(
+        self,
+        room: Room,
+        title: str,
+        told: Callable[[Mapping[str, Any]], None],
+        process: Running,
+        host: str,
+        port: int,
+    ) -> Deferred[Terminal]: ...
+
+    def adopt_socat(self, title: str, process: Running) -> Any | None: ...
 
 
 class Workshop:
@@ -120,14 +133,15 @@ class Workshop:
         if self._foundry is not None:
             self._foundry.warm_up()
 
-    def close(self) -> Deferred[object]:
+    def close(self, leave: bool = False) -> Deferred[object]:
         """
         Give back what the workshop holds.
 
+        @param leave: whether there are children that go on.
         @return: fires when that is done.
         """
         os.close(self._nothing)
-        return succeed(None) if self._foundry is None else self._foundry.close()
+        return succeed(None) if self._foundry is None else self._foundry.close(leave)
 
     def start_terminal(
         self,
@@ -168,17 +182,68 @@ class Workshop:
             for one in listening:
                 one.close()
         try:
-            orders = await connectProtocol(
-                UNIXClientEndpoint(self._reactor, str(room.control), timeout=5),
-                Orders(self._reactor, told),
-            )
-        except ConnectError:
-            child.end()
-            raise TerminalGone() from None
+            orders = await self._orders(room, told)
         except BaseException:
             child.end()
             raise
         return Terminal(str(host), int(bound), child, orders)
+
+    async def _orders(self, room: Room, told: Callable[[Mapping[str, Any]], None]) -> Orders:
+        try:
+            orders: Orders = await connectProtocol(
+                UNIXClientEndpoint(self._reactor, str(room.control), timeout=5),
+                Orders(self._reactor, told),
+            )
+        except ConnectError:
+            raise TerminalGone() from None
+        return orders
+
+    def adopt_terminal(
+        self,
+        room: Room,
+        title: str,
+        told: Callable[[Mapping[str, Any]], None],
+        process: Running,
+        host: str,
+        port: int,
+    ) -> Deferred[Terminal]:
+        """
+        Go on with an ajaxterm of an earlier agent.
+
+        @param process: it.
+        @param host: where it listens.
+        @param port: there.
+        @return: as L{start_terminal}.
+        @raise TerminalGone: it has ended, or is just ending.
+        @raise OSError: no descriptor.
+        """
+        return Deferred.fromCoroutine(self._adopt_terminal(room, title, told, process, host, port))
+
+    async def _adopt_terminal(
+        self,
+        room: Room,
+        title: str,
+        told: Callable[[Mapping[str, Any]], None],
+        process: Running,
+        host: str,
+        port: int,
+    ) -> Terminal:
+        child = adopted(self._reactor, f"ajaxterm of {title}", process)
+        if child is None:
+            raise TerminalGone()
+        try:
+            orders = await self._orders(room, told)
+        except BaseException:
+            child.let_be()
+            raise
+        return Terminal(host, port, child, orders)
+
+    def adopt_socat(self, title: str, process: Running) -> Watched | None:
+        """
+        @return: a socat of an earlier agent; C{None} if it has ended.
+        @raise OSError: no descriptor.
+        """
+        return adopted(self._reactor, f"socat of {title}", process)
 
     async def _ajaxterm(self, title: str, handed: Sequence[int], lasts: bool) -> Process:
         arguments = ["--http-fd", "3", "--tty-fd", "4", "--control-fd", "5"]

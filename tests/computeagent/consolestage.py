@@ -17,8 +17,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from computeagent.console import CLOSED, Console
 from computeagent.domainxml import SerialDevice
-from computeagent.guestline import GuestLine, Place
+from computeagent.guestline import GuestLine
 from computeagent.memoryhost import MemoryHost
+from computeagent.place import Place
 from computeagent.rooms import Rooms
 from tests.computeagent.descriptions import UUID, domain_xml
 from tests.computeagent.fakes import FakeWorkshop, Opener

@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from computeagent.domainxml import SerialDevice
 from computeagent.orders import OrderFailed, TerminalGone
+from computeagent.pids import Running
 from computeagent.rooms import Room
 from computeagent.workshop import Terminal
 
@@ -40,6 +41,9 @@ class FakeChild:
     def runs(self) -> bool:
         return self._how is None
 
+    def is_(self, process: Running) -> bool:
+        return (self.pid, self.started) == (process.pid, process.started)
+
     def when_ended(self) -> Deferred[str]:
         if self._how is not None:
             return succeed(self._how)
@@ -51,6 +55,9 @@ class FakeChild:
         self.asked += 1
         if not self.stubborn:
             self.die("signal 15")
+
+    def let_be(self) -> None:
+        self._waiting.clear()
 
     def die(self, how: str = "signal 9") -> None:
         """The test ends it."""
@@ -74,7 +81,7 @@ class FakeTerminal:
         self, clock: IReactorTime, child: FakeChild, told: Callable[[Mapping[str, Any]], None]
     ) -> None:
         self._clock = clock
-        self._told = told
+        self.told = told
         self.child = child
         self.given: list[tuple[str, Mapping[str, Any]]] = []
         self.answers: dict[str, Any] = {}
@@ -101,7 +108,7 @@ class FakeTerminal:
 
     def tell(self, event: str, **words: object) -> None:
         """It says something unasked."""
-        self._told({"event": event, **words})
+        self.told({"event": event, **words})
 
     def end(self, reason: str) -> None:
         """It ends by itself, as of idleness."""
@@ -162,6 +169,24 @@ class FakeWorkshop:
         else:
             self.starting.addCallback(lambda _: terminal).chainDeferred(started)
         return started
+
+    def adopt_terminal(
+        self,
+        room: Room,
+        title: str,
+        told: Callable[[Mapping[str, Any]], None],
+        process: Running,
+        host: str,
+        port: int,
+    ) -> Deferred[Terminal]:
+        found = [one for one in self.terminals if one.child.runs and one.child.is_(process)]
+        if not found:
+            return fail(TerminalGone())
+        found[0].told = told
+        return succeed(Terminal(host, port, found[0].child, found[0]))
+
+    def adopt_socat(self, title: str, process: Running) -> FakeChild | None:
+        return next((one for one in self.socats if one.runs and one.is_(process)), None)
 
     def join(self, room: Room, title: str, device: int) -> FakeChild:
         if self.joining is not None:

@@ -105,7 +105,7 @@ class AgentTestCase(SynchronousTestCase):
             self.bus.start()
         self.pass_time(0.2)
 
-    def search(self, ptys: list[Pty]) -> Deferred[Mapping[Pty, Bystander]]:
+    def search(self, ptys: list[Pty], socats: list[int]) -> Deferred[Mapping[Pty, Bystander]]:
         return succeed({pty: self.others[pty] for pty in ptys if pty in self.others})
 
     def remember(

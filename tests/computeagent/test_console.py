@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from twisted.internet.defer import Deferred
 
-from computeagent.guestline import LIVE, WAITING
 from computeagent.hypervisor import RUNNING, SHUTOFF
 from computeagent.orders import TerminalGone
+from computeagent.place import LIVE, WAITING
 from computeagent.ports import PortsExhausted
 from tests.computeagent.consolestage import ConsoleTestCase
 from tests.computeagent.descriptions import UUID
@@ -36,9 +36,9 @@ class OpeningTests(ConsoleTestCase):
         """
         self.opened()
 
-        state = self.room.read_state()
+        state = self.room.read("state")
         self.assertEqual(state["processes"], [[100, 1100], [200, 1200]])
-        self.assertEqual((state["uuid"], state["device"]), (UUID, "serial0"))
+        self.assertEqual((state["uuid"], state["device"]["alias"]), (UUID, "serial0"))
 
     def test_no_terminal(self) -> None:
         """
@@ -59,7 +59,7 @@ class OpeningTests(ConsoleTestCase):
 
         self.opened()
 
-        self.assertEqual(self.room.read_state()["processes"], [[100, 1100]])
+        self.assertEqual(self.room.read("state")["processes"], [[100, 1100]])
 
     def test_orders_reach_the_terminal(self) -> None:
         """
@@ -110,7 +110,7 @@ class TerminalTests(ConsoleTestCase):
         self.assertEqual(self.workshop.wanted, [None, 10001])
         self.assertEqual(self.workshop.devices, [self.device, self.device])
         self.assertEqual(self.told, [{"event": "moved"}])
-        self.assertEqual(self.room.read_state()["processes"], [[101, 1101], [201, 1201]])
+        self.assertEqual(self.room.read("state")["processes"], [[101, 1101], [201, 1201]])
 
     def test_grants_that_are_over(self) -> None:
         """

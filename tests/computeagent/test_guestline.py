@@ -10,8 +10,8 @@ from twisted.internet.defer import Deferred
 
 from computeagent.devices import CannotOpen
 from computeagent.domainxml import SerialDevice
-from computeagent.guestline import BACK, JOINING, LIVE, WAITING
 from computeagent.hypervisor import RUNNING, SHUTOFF
+from computeagent.place import BACK, JOINING, LIVE, WAITING
 from tests.computeagent.consolestage import ConsoleTestCase
 from tests.computeagent.descriptions import PTY, UUID, VIRTIO, domain_xml
 
@@ -34,7 +34,7 @@ class JoiningTests(ConsoleTestCase):
         self.assertEqual(self.console.state, LIVE)
         self.assertEqual(self.workshop.devices, [self.device, self.device])
         self.assertEqual(len(self.workshop.terminals), 1)
-        self.assertEqual(self.room.read_state()["processes"][1], [201, 1201])
+        self.assertEqual(self.room.read("state")["processes"][1], [201, 1201])
 
     def test_dying_again_and_again(self) -> None:
         """

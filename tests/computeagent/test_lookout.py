@@ -79,7 +79,7 @@ class LookoutTests(AgentTestCase):
         """
         searches: list[Deferred[Mapping[Pty, Bystander]]] = []
 
-        def search(ptys: list[Pty]) -> Deferred[Mapping[Pty, Bystander]]:
+        def search(ptys: list[Pty], socats: list[int]) -> Deferred[Mapping[Pty, Bystander]]:
             searches.append(Deferred())
             return searches[-1]
 
@@ -101,8 +101,8 @@ class LookoutTests(AgentTestCase):
         failing = [True]
         search = self.agent._lookout._search
 
-        def fails(ptys: list[Pty]) -> Deferred[Mapping[Pty, Bystander]]:
-            return fail(ZeroDivisionError()) if failing.pop() else search(ptys)
+        def fails(ptys: list[Pty], socats: list[int]) -> Deferred[Mapping[Pty, Bystander]]:
+            return fail(ZeroDivisionError()) if failing.pop() else search(ptys, socats)
 
         self.agent._lookout._search = fails
         self.pass_time(4)

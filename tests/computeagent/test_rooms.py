@@ -6,14 +6,13 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 import tempfile
 from pathlib import Path
 from shutil import rmtree
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from computeagent.rooms import Room, Rooms, end_process, start_time
+from computeagent.rooms import Rooms
 
 
 class RoomsTestCase(SynchronousTestCase):
@@ -23,15 +22,6 @@ class RoomsTestCase(SynchronousTestCase):
         self.addCleanup(rmtree, self.base, ignore_errors=True)
         self.run_directory = self.base / "run"
         self.rooms = Rooms(self.run_directory)
-
-    def sleeper(self) -> subprocess.Popen[bytes]:
-        """
-        Some process.
-        """
-        process = subprocess.Popen(["/bin/sleep", "60"])
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
-        return process
 
 
 class RoomsTests(RoomsTestCase):
@@ -122,7 +112,7 @@ class RoomsTests(RoomsTestCase):
         self.assertRaises(OSError, room.listen, room.tty)
 
 
-class StateTests(RoomsTestCase):
+class FileTests(RoomsTestCase):
     """
     What a later agent reads.
     """
@@ -134,142 +124,55 @@ class StateTests(RoomsTestCase):
 
     def test_written_and_read(self) -> None:
         """
-        The state comes back as it was, and leaves no half-written file.
+        It comes back as it was, closed to others, and leaves no half-written file.
         """
-        self.room.write_state({"uuid": "u", "processes": [[1, 2]]})
+        self.room.write("state", {"uuid": "u"})
+        self.room.write("state", {"uuid": "v"})
 
-        state = self.room.read_state()
-        self.assertEqual((state["uuid"], state["processes"]), ("u", [[1, 2]]))
-        self.assertEqual([path.name for path in self.room.path.iterdir()], ["state.json"])
+        self.assertEqual(self.room.read("state"), {"uuid": "v"})
+        self.assertEqual(self.room.names(), ["state"])
+        [path] = self.room.path.iterdir()
+        self.assertEqual(path.stat().st_mode & 0o777, 0o600)
+
+    def test_forgotten(self) -> None:
+        """
+        What is over is taken away, also if it is gone already.
+        """
+        self.room.write("g0", {})
+
+        self.room.forget("g0")
+        self.room.forget("g0")
+
+        self.assertEqual(self.room.names(), [])
 
     def test_unreadable(self) -> None:
         """
-        None, a broken one, or another release's is no state.
+        None, or one that is broken, is not believed.
         """
-        self.assertRaises(ValueError, self.room.read_state)
-        for text in ("", "[]", "{}", '{"version": 2}', "{", "\xff"):
+        self.assertRaises(ValueError, self.room.read, "state")
+        for text in ("", "[]", "{", "\xff", "[" * 100_000):
             (self.room.path / "state.json").write_bytes(text.encode("latin-1"))
-            self.assertRaises(ValueError, self.room.read_state)
+            self.assertRaises(ValueError, self.room.read, "state")
 
-
-class SweepTests(RoomsTestCase):
-    """
-    What an agent that died has left is ended and taken away.
-    """
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.rooms.prepare()
-
-    def left(self, name: str, *processes: tuple[int, int]) -> Room:
-        room = self.rooms.make(name)
-        room.write_state({"processes": processes})
-        return room
-
-    def test_processes_are_ended(self) -> None:
+    def test_not_ours(self) -> None:
         """
-        Its children are killed, its room is gone.
+        Nor is a link, or what is no file; and nobody waits for one that never speaks.
         """
-        process = self.sleeper()
-        room = self.left("0123456789ab", (process.pid, start_time(process.pid) or 0))
-
-        swept = self.rooms.sweep()
-
-        self.assertEqual(swept, 1)
-        self.assertEqual(process.wait(10), -9)
-        self.assertFalse(room.path.exists())
-
-    def test_reused_pid(self) -> None:
-        """
-        A process that has the pid by now, but started later, is somebody else.
-        """
-        process = self.sleeper()
-        self.left("0123456789ab", (process.pid, (start_time(process.pid) or 0) - 1))
-
-        self.rooms.sweep()
-
-        self.assertIsNone(process.poll())
-
-    def test_broken_states(self) -> None:
-        """
-        A room whose state can't be read is taken away as well.
-        """
-        self.rooms.make("00000000000a")
-        for number, words in enumerate(
-            ({}, {"processes": 1}, {"processes": [1]}, {"processes": [["x", None]]})
-        ):
-            self.rooms.make(f"{number:012x}").write_state(words)
-
-        self.assertEqual(self.rooms.sweep(), 5)
-        self.assertEqual([path.name for path in self.run_directory.iterdir()], ["lock"])
-
-    def test_nothing_left(self) -> None:
-        """
-        After a good end there is nothing to sweep.
-        """
-        self.assertEqual(self.rooms.sweep(), 0)
+        path = self.room.path / "state.json"
+        (self.base / "elsewhere").write_text("{}")
+        path.symlink_to(self.base / "elsewhere")
+        self.assertRaises(ValueError, self.room.read, "state")
+        path.unlink()
+        os.mkfifo(path)
+        self.assertRaises(ValueError, self.room.read, "state")
 
     def test_what_is_not_ours_stays(self) -> None:
         """
         C{--run} pointed at somebody's home by mistake costs him nothing: only what is named
-        as a console is taken away.
+        as a console is looked at, and no link is followed.
         """
         (self.run_directory / "Documents").mkdir()
-        (self.run_directory / "Documents" / "thesis").touch()
         (self.run_directory / "0123456789AB").mkdir()
+        (self.run_directory / "ffffffffffff").symlink_to(self.base)
 
-        swept = self.rooms.sweep()
-
-        self.assertEqual(swept, 0)
-        self.assertTrue((self.run_directory / "Documents" / "thesis").exists())
-
-    def test_odd_pids(self) -> None:
-        """
-        A state with numbers that are no pids stops no agent from starting.
-        """
-        self.left("0123456789ab", (10**30, 1), (-1, 1), (0, 1))
-
-        self.assertEqual(self.rooms.sweep(), 1)
-
-    def test_symlinks_are_not_followed(self) -> None:
-        """
-        A link in its place does not lead the sweeping elsewhere.
-        """
-        elsewhere = self.base / "precious"
-        elsewhere.mkdir()
-        (elsewhere / "file").touch()
-        (self.run_directory / "0123456789ab").symlink_to(elsewhere)
-
-        self.rooms.sweep()
-
-        self.assertTrue((elsewhere / "file").exists())
-
-
-class ProcessTests(RoomsTestCase):
-    """
-    A pid and a start time name one process for good.
-    """
-
-    def test_start_time(self) -> None:
-        """
-        It is the same each time, and there is none of what does not run.
-        """
-        process = self.sleeper()
-
-        self.assertEqual(start_time(process.pid), start_time(process.pid))
-        self.assertIsNotNone(start_time(os.getpid()))
-        process.kill()
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        self.assertIsNone(start_time(process.pid))
-        process.wait()
-        self.assertIsNone(start_time(process.pid))
-
-    def test_ending_nobody(self) -> None:
-        """
-        Who is gone already need not be ended.
-        """
-        process = self.sleeper()
-        process.kill()
-        process.wait()
-
-        end_process(process.pid, 1)
+        self.assertEqual(list(self.rooms.left_over()), [self.room])

@@ -160,7 +160,7 @@ class Closing(FakeWorkshop):
     def open(self) -> None:
         self.opened = True
 
-    def close(self) -> Deferred[object]:
+    def close(self, leave: bool = False) -> Deferred[object]:
         self.closed = True
         return succeed(None)
 

@@ -126,6 +126,13 @@ class Daemon:
                 raise AssertionError(f"{self.name} left these running: {left}")
         known.search(f"the log of {self.name}", self.log)
 
+    def leave(self) -> None:
+        """
+        Stop it in an orderly way, whatever it leaves.
+        """
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(PATIENCE)
+
     def kill(self) -> None:
         """
         C{kill -9}, it and nothing else.
@@ -255,6 +262,7 @@ class Fleet:
     @ivar settings: the file they share; the broker's password is in it, and not in
         a command line.
     @ivar api: the API, for the user C{ann}.
+    @ivar run: the agent's runtime directory.
     """
 
     USER = "ann"
@@ -265,6 +273,7 @@ class Fleet:
         broker_url: str,
         libvirt: PrivateLibvirt | None = None,
         agent_log_level: str = "info",
+        at_stop: str = "end",
     ) -> None:
         directory = Path(tempfile.mkdtemp(prefix="ajaxconsole-fleet-"))
         case.addCleanup(shutil.rmtree, directory, True)
@@ -276,6 +285,7 @@ class Fleet:
         self.proxy_port, self.api_port = free_port(), free_port()
         self.host = f"fleet-{self.api_port}"
         first = 22000 + 50 * (self.api_port % 100)
+        self.run = directory / "run"
         self.settings = directory / "settings.toml"
         self.settings.write_text(f"""\
 [computeagent]
@@ -285,6 +295,7 @@ host = "{self.host}"
 address = "127.0.0.1"
 portrange = "{first}-{first + 49}"
 run = "{directory}/run"
+at-stop = "{at_stop}"
 terminal-log-level = "{agent_log_level}"
 
 [consoleproxy]

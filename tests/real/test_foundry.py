@@ -78,7 +78,7 @@ class FoundryTests(WorkshopContract, TestCase):
         await first.orders.give("grant", **GRANT)
         await second.orders.give("grant", **GRANT)
         os.kill(first.child.pid, signal.SIGKILL)
-        self.assertIn("unknown", await first.child.when_ended())
+        self.assertIn("not known how", await first.child.when_ended())
 
     async def start_another(self) -> Any:
         while self.workshop._foundry is not None and self.workshop._foundry._talk is not None:
