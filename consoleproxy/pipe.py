@@ -1,6 +1,10 @@
 """
 A WebSocket through the proxy: once its head is checked, two connections whose
 bytes go from one to the other, unread.
+
+Plain ones leave the reactor as soon as the answer's head is on its way, and are
+carried by a thread (L{consoleproxy.carrier}).  What is under TLS stays: each
+transport is then the other's producer.
 """
 
 from __future__ import annotations
@@ -14,6 +18,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from consoleproxy.carrier import Carrier, Pair
+from consoleproxy.handover import can_be_taken, take, when_written
 from groundwork.promptly import write_promptly
 
 LONGEST_HEAD = 16384
@@ -46,13 +52,17 @@ class _Side(Protocol):
     """
     One end of a pipe.  Each transport is the other's producer: when one can't
     write, the other is not read.
+
+    @ivar heard: bytes that it has received since it was joined to the other.
     """
 
     transport: Any
     other: Any = None
+    heard = 0
 
     def dataReceived(self, data: bytes) -> None:
         if self.other is not None:
+            self.heard += len(data)
             write_promptly(self.other.transport, data)
 
 
@@ -81,7 +91,7 @@ class BackendSide(_Side):
 
     def dataReceived(self, data: bytes) -> None:
         if self.other is not None:
-            write_promptly(self.other.transport, data)
+            super().dataReceived(data)
             return
         self._answer += data
         end = self._answer.find(b"\r\n\r\n")
@@ -126,8 +136,9 @@ class BrowserSide(_Side):
 
 class Pipe:
     """
-    @cvar LINGER: seconds that the remaining side has to take what was sent to
-        it, after the other is gone.
+    @cvar LINGER: seconds that the remaining side has, after the other has ended, to take
+        something of what was sent to it or to say something; and, in the beginning, for what
+        it was answered before.
     """
 
     LINGER = 10.0
@@ -138,19 +149,31 @@ class Pipe:
         backend: BackendSide,
         answer: bytes,
         ended: Callable[[Pipe], None],
+        carrier: Carrier | None = None,
     ) -> None:
         """
         @param answer: what goes to the browser first.
         @param ended: called once, when both sides are gone.
+        @param carrier: what carries plain sockets; without one they stay with the reactor.
         """
         self._clock = clock
         self._backend = backend
         self._browser: BrowserSide | None = None
         self._answer = answer
         self._ended = ended
+        self._carrier = carrier
+        self._carried: Pair | None = None
         self._open = 2
         self._cutting: IDelayedCall | None = None
+        self._stuck: IDelayedCall | None = None
         backend.joined(self)
+
+    @property
+    def moved(self) -> tuple[int, int]:
+        """Bytes that went to the browser, and to the backend."""
+        if self._carried is not None:
+            return self._carried.to_browser.moved, self._carried.to_backend.moved
+        return self._backend.heard, 0 if self._browser is None else self._browser.heard
 
     def begin(self, browser: BrowserSide) -> None:
         """The browser's side is there."""
@@ -162,19 +185,55 @@ class Pipe:
             browser.transport.setTcpNoDelay(True)
         except AttributeError:
             pass  # a unix socket has no such thing
+        if (
+            self._carrier is not None
+            and can_be_taken(browser.transport)
+            and can_be_taken(self._backend.transport)
+        ):
+            self._leave_the_reactor(browser)
+            return
         browser.other, self._backend.other = self._backend, browser
         browser.transport.write(self._answer)
         browser.transport.registerProducer(self._backend.transport, True)
         self._backend.transport.registerProducer(browser.transport, True)
         self._backend.transport.resumeProducing()
 
+    def _leave_the_reactor(self, browser: BrowserSide) -> None:
+        # From now on nothing is read here, so nothing that is can be forgotten.
+        browser.transport.pauseProducing()
+        if write_promptly(browser.transport, self._answer):
+            self._clock.callLater(0, self._hand_over)
+        else:
+            self._stuck = self._clock.callLater(self.LINGER, self._abort)
+            when_written(browser.transport, lambda: self._clock.callLater(0, self._hand_over))
+
+    def _hand_over(self) -> None:
+        if self._open < 2 or self._browser is None or self._carrier is None:
+            return
+        ends = self._browser.transport, self._backend.transport
+        if not all(can_be_taken(transport) for transport in ends):
+            return  # one is being lost just now
+        if self._stuck is not None:
+            self._stuck.cancel()
+            self._stuck = None
+        browser, backend = (take(transport) for transport in ends)
+        self._carried = self._carrier.carry(browser, backend, self._carrier_told)
+
+    def _carrier_told(self, over: bool) -> None:
+        if over:
+            self._open = 0
+            self._stop_cutting()
+            self._ended(self)
+        else:
+            self._open = 1
+            self._linger()
+
     def lost(self, side: _Side) -> None:
         """One side is gone: the other may take what is under way, and follows."""
         self._open -= 1
         other = self._browser if side is self._backend else self._backend
         if self._open == 0 or other is None:
-            if self._cutting is not None and self._cutting.active():
-                self._cutting.cancel()
+            self._stop_cutting()
             if self._open == 0:
                 self._ended(self)
             return
@@ -188,11 +247,35 @@ class Pipe:
         """End it after C{delay} seconds, if it has not ended by then."""
         self._cut_after(delay)
 
-    def _cut_after(self, delay: float) -> None:
-        if self._open and (self._cutting is None or not self._cutting.active()):
-            self._cutting = self._clock.callLater(delay, self._abort)
+    def _linger(self) -> None:
+        before = self.moved
+
+        def look_again() -> None:
+            if self.moved == before:
+                self._abort()
+            else:
+                self._linger()
+
+        self._cut_after(self.LINGER, look_again)
+
+    def _cut_after(self, delay: float, how: Callable[[], None] | None = None) -> None:
+        if not self._open:
+            return
+        if self._cutting is not None and self._cutting.active():
+            if self._cutting.getTime() <= self._clock.seconds() + delay:
+                return
+            self._cutting.cancel()
+        self._cutting = self._clock.callLater(delay, how or self._abort)
+
+    def _stop_cutting(self) -> None:
+        for alarm in (self._cutting, self._stuck):
+            if alarm is not None and alarm.active():
+                alarm.cancel()
 
     def _abort(self) -> None:
+        if self._carrier is not None and self._carried is not None:
+            self._carrier.cut(self._carried)
+            return
         for side in (self._backend, self._browser):
             if side is not None and side.transport is not None:
                 side.transport.abortConnection()

@@ -15,6 +15,7 @@ from twisted.python import usage
 
 from consolebus.connect import bus_from_url
 from consolebus.ibus import IConsoleBus
+from consoleproxy.carrier import Carrier
 from consoleproxy.cookies import KEY_LENGTH, BadKey, Cookies, load_key
 from consoleproxy.grants import Grants
 from consoleproxy.relay import Relay
@@ -104,6 +105,7 @@ def make_proxy(
         HostRule(options["allowed-host"]),
         OriginRule(options["allowed-origin"]),
         lambda: bus.connected,
+        Carrier(reactor),
     )
     return ProxyService(reactor, bus, grants, relay, resource), resource
 

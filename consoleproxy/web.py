@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
+from consoleproxy.carrier import Carrier
 from consoleproxy.cookies import Cookies
 from consoleproxy.grants import Grant, Grants
 from consoleproxy.pages import say
@@ -73,10 +74,12 @@ class ProxyResource(Resource):
         hosts: HostRule,
         origins: OriginRule,
         is_told: Callable[[], bool] = lambda: True,
+        carrier: Carrier | None = None,
     ) -> None:
         """
         @param is_told: whether what is new reaches us now, so that an unknown
             grant is known to be none.
+        @param carrier: what carries WebSockets that are not under TLS, if not the reactor.
         """
         super().__init__()
         self._reactor = reactor
@@ -86,6 +89,7 @@ class ProxyResource(Resource):
         self._hosts = hosts
         self._origins = origins
         self._is_told = is_told
+        self._carrier = carrier
         self._pipes: dict[str, set[Pipe]] = {}
         # Of pipes, those included that are just being joined; and by grant.
         self._count = 0
@@ -100,6 +104,8 @@ class ProxyResource(Resource):
         for pipes in list(self._pipes.values()):
             for pipe in list(pipes):
                 pipe.cut(0.0)
+        if self._carrier is not None:
+            self._carrier.close()
 
     async def _answer(self, request: Request) -> None:
         be_strict(request)
@@ -230,7 +236,7 @@ class ProxyResource(Resource):
                 del self._pipes[grant.name]
             self._let_go(grant.name)
 
-        pipe = Pipe(self._reactor, backend, head, ended)
+        pipe = Pipe(self._reactor, backend, head, ended, self._carrier)
         self._pipes.setdefault(grant.name, set()).add(pipe)
         take_over(request, BrowserSide(pipe))
         return True

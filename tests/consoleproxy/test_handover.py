@@ -1,0 +1,268 @@
+"""
+Tests of WebSockets that leave the reactor, from the browser's request on: a whole proxy on
+real sockets.
+"""
+
+from __future__ import annotations
+
+import socket
+from threading import Thread
+from typing import Any
+
+from twisted.internet.task import deferLater
+from twisted.internet.tcp import Connection
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from consoleproxy.carrier import Carrier
+from consoleproxy.cookies import Cookies
+from consoleproxy.grants import Grants
+from consoleproxy.handover import when_written
+from consoleproxy.pipe import Pipe
+from consoleproxy.relay import Relay
+from consoleproxy.web import ProxyResource
+from groundwork.manners import HostRule, OriginRule
+from groundwork.site import BoundedSite
+from tests.consoleproxy.sockets import ASKED, SWITCHED
+from tests.consoleproxy.stage import NAME, TOKEN, some_grant
+from tests.memorysocket import Collector, MemoryReactor
+
+PATIENCE = 10.0
+
+
+def until(end: socket.socket, words: bytes) -> bytes:
+    """
+    @return: what comes from C{end}, up to and with C{words}.
+    """
+    heard = b""
+    while not heard.endswith(words):
+        piece = end.recv(1)
+        if not piece:
+            raise AssertionError(f"it ended after {heard!r}")
+        heard += piece
+    return heard
+
+
+class LeavingTests(TestCase):
+    """
+    Nothing of a connection is lost on its way out of the reactor, and nothing stays behind.
+    """
+
+    timeout = 30.0
+
+    def setUp(self) -> None:
+        from twisted.internet import reactor
+
+        self.reactor: Any = reactor
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.listening.settimeout(PATIENCE)
+        self.addCleanup(self.listening.close)
+        port = self.listening.getsockname()[1]
+        self.grants = Grants(reactor, 600.0)
+        self.grants.authorize(some_grant(host="127.0.0.1", port=port))
+        self.relay = Relay(reactor)
+        self.carrier = Carrier(reactor)
+        self.resource = ProxyResource(
+            reactor,
+            self.grants,
+            Cookies(b"k" * 32, "/"),
+            self.relay,
+            HostRule(()),
+            OriginRule(()),
+            carrier=self.carrier,
+        )
+        self.port = reactor.listenTCP(0, BoundedSite(self.resource, reactor), interface="127.0.0.1")
+        self.ends: list[socket.socket] = []
+
+    async def tearDown(self) -> None:
+        self.resource.cut_all()
+        for end in self.ends:
+            end.close()
+        while self.resource._count:
+            await _a_moment()
+        await self.port.stopListening()
+        await self.relay.close()
+
+    def dial(self, words: str = "") -> socket.socket:
+        browser = socket.create_connection(("127.0.0.1", self.port.getHost().port))
+        browser.settimeout(PATIENCE)
+        self.ends.append(browser)
+        request = f"{words}GET /?token={TOKEN} HTTP/1.1\r\n{ASKED}\r\n"
+        browser.sendall(request.encode("latin-1"))
+        return browser
+
+    def accept(self, more: bytes = b"") -> socket.socket:
+        """
+        The backend's side of the next WebSocket, which it has switched.
+        """
+        backend, _ = self.listening.accept()
+        self.ends.append(backend)
+        backend.settimeout(PATIENCE)
+        until(backend, b"\r\n\r\n")
+        backend.sendall(SWITCHED + more)
+        return backend
+
+    async def test_first_bytes(self) -> None:
+        """
+        What the console says in one breath with its answer is the first that is seen; then
+        keys go one way and their echo the other.
+        """
+
+        def talk() -> None:
+            browser = self.dial()
+            backend = self.accept(b"\x82\x05hello")
+            backend.sendall(b"more")
+            self.assertIn(b"HTTP/1.1 101 ", until(browser, b"\r\n\r\n"))
+            self.assertEqual(until(browser, b"more"), b"\x82\x05hellomore")
+            browser.sendall(b"k")
+            self.assertEqual(backend.recv(10), b"k")
+            backend.sendall(b"K")
+            self.assertEqual(browser.recv(10), b"K")
+
+        await deferToThread(talk)
+
+        self.assertEqual([pipe.moved for pipe in self.resource._pipes[NAME]], [(5, 1)])
+
+    async def test_nothing_stays(self) -> None:
+        """
+        The reactor has nothing left of an open WebSocket; at its end all counts are zero.
+        """
+
+        def open_and_talk() -> tuple[socket.socket, socket.socket]:
+            browser = self.dial()
+            backend = self.accept()
+            until(browser, b"\r\n\r\n")
+            browser.sendall(b"k")
+            backend.recv(1)
+            return browser, backend
+
+        browser, backend = await deferToThread(open_and_talk)
+        readers = [each for each in self.reactor.getReaders() if isinstance(each, Connection)]
+        self.assertEqual(readers, [])
+        self.assertEqual(self.resource._count, 1)
+        browser.close()
+        self.assertEqual(await deferToThread(backend.recv, 1), b"")
+        backend.close()
+        while self.resource._count:
+            await _a_moment()
+
+        self.assertEqual(self.resource._pipes, {})
+
+    async def test_answers_before(self) -> None:
+        """
+        A browser that asked for pages before, and reads them late, gets them whole, and behind
+        them the WebSocket.
+        """
+        page = b"x" * (6 << 20)
+
+        def talk() -> None:
+            cookie = Cookies(b"k" * 32, "/").make(NAME, secure=False).partition(";")[0]
+            browser = self.dial(
+                f"GET /console/{NAME}/page HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookie}\r\n\r\n"
+            )
+            serving, _ = self.listening.accept()
+            self.ends.append(serving)
+            until(serving, b"\r\n\r\n")
+            head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(page)
+            sending = Thread(target=serving.sendall, args=(head + page,), daemon=True)
+            sending.start()
+            until(browser, b"\r\n\r\n")
+            got = b""
+            while len(got) < len(page):
+                got += browser.recv(len(page) - len(got))
+            self.assertEqual(got, page)
+            backend = self.accept(b"hello")
+            self.assertIn(b"HTTP/1.1 101 ", until(browser, b"\r\n\r\n"))
+            self.assertEqual(until(browser, b"hello"), b"hello")
+            backend.sendall(b"K")
+            self.assertEqual(browser.recv(1), b"K")
+
+        await deferToThread(talk)
+
+    async def test_revoked(self) -> None:
+        """
+        A revoked grant's WebSocket is cut though no reactor has it.
+        """
+
+        def open_it() -> socket.socket:
+            browser = self.dial()
+            self.accept()
+            until(browser, b"\r\n\r\n")
+            return browser
+
+        browser = await deferToThread(open_it)
+        self.grants.revoke(NAME)
+
+        with self.assertRaises(ConnectionResetError):
+            await deferToThread(browser.recv, 1)
+
+    async def test_half_gone(self) -> None:
+        """
+        When a console has ended, a browser that neither reads nor leaves is cut after
+        a while.
+        """
+        self.patch(Pipe, "LINGER", 0.3)
+
+        def open_and_end() -> socket.socket:
+            browser = self.dial()
+            backend = self.accept()
+            until(browser, b"\r\n\r\n")
+            backend.close()
+            return browser
+
+        browser = await deferToThread(open_and_end)
+        while self.resource._count:
+            await _a_moment()
+
+        with self.assertRaises((ConnectionResetError, BrokenPipeError)):
+            browser.sendall(b"k")
+
+
+class WrittenTests(SynchronousTestCase):
+    """
+    A socket is not taken before all that was written to it has left.
+    """
+
+    def test_slow_peer(self) -> None:
+        """
+        To a peer that does not read, nothing is "written"; when it has read, it is,
+        and said once.
+        """
+        network = MemoryReactor()
+        ours, theirs = Collector(), Collector(reads=False)
+        network.connect(ours, theirs, room=1000)
+        written: list[str] = []
+
+        ours.transport.write(b"x" * 5000)
+        when_written(ours.transport, lambda: written.append("all"))
+        network.flush()
+        self.assertEqual(written, [])
+        theirs.transport.resumeProducing()
+        network.flush()
+        ours.transport.write(b"more")
+        network.flush()
+
+        self.assertEqual((written, theirs.heard), (["all"], b"x" * 5000 + b"more"))
+
+    def test_lost(self) -> None:
+        """
+        If it leaves instead, nothing is said.
+        """
+        network = MemoryReactor()
+        ours, theirs = Collector(), Collector(reads=False)
+        network.connect(ours, theirs, room=1000)
+        written: list[str] = []
+        ours.transport.write(b"x" * 5000)
+        when_written(ours.transport, lambda: written.append("all"))
+
+        theirs.transport.abortConnection()
+        network.flush()
+
+        self.assertTrue(ours.lost)
+        self.assertEqual(written, [])
+
+
+async def _a_moment() -> None:
+    from twisted.internet import reactor
+
+    await deferLater(reactor, 0.01)
