@@ -111,9 +111,10 @@ class LeavingTests(TestCase):
         def talk() -> None:
             browser = self.dial()
             backend = self.accept(b"\x82\x05hello")
-            backend.sendall(b"more")
             self.assertIn(b"HTTP/1.1 101 ", until(browser, b"\r\n\r\n"))
-            self.assertEqual(until(browser, b"more"), b"\x82\x05hellomore")
+            self.assertEqual(until(browser, b"hello"), b"\x82\x05hello")
+            backend.sendall(b"more")
+            self.assertEqual(until(browser, b"more"), b"more")
             browser.sendall(b"k")
             self.assertEqual(backend.recv(10), b"k")
             backend.sendall(b"K")
