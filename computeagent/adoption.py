@@ -52,6 +52,8 @@ async def adopt(rooms: Sequence[Room], consoles: Consoles, grants: Grants) -> No
         if not is_adopted:
             unfit.append(room)
     if unfit:
+        for room in unfit:
+            grants.ended(room)
         sweep(unfit)
 
 

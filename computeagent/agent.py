@@ -247,7 +247,7 @@ class Agent:
     def _console_told(self, console: Console, words: Mapping[str, Any]) -> None:
         event = str(words.get("event"))
         self._attaching.told(console, event, str(words.get("reason")))
-        if event in ("opened", "waiting", "live"):
+        if event in ("opened", "adopted", "waiting", "live"):
             self._tell_console(console, event)
         elif event == "logout":
             outcome = _text(words.get("state"), 16)

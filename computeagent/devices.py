@@ -74,8 +74,7 @@ def has_hung_up(device: int) -> bool:
 
 def has_open(pid: int, device: int) -> bool:
     """
-    Whether a process, a socat of ours, has the same device open as we have.  Not, where that
-    can't be seen.
+    Whether a socat has the same device open as we have.  Not, where that can't be seen.
     """
     try:
         there, here = os.stat(f"/proc/{pid}/fd/3"), os.fstat(device)

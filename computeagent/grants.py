@@ -29,6 +29,7 @@ from twisted.logger import Logger
 from computeagent.console import Console
 from computeagent.minting import digest_of
 from computeagent.orders import OrderFailed, TerminalGone
+from computeagent.rooms import Room
 from consolebus.ibus import IConsoleBus, Unavailable
 
 _NAME = re.compile("g[0-9a-f]{16}")
@@ -141,7 +142,7 @@ class Grants:
         @param alive: names of those that its terminal has not forgotten.
         """
         known = set()
-        for name in filter(_NAME.fullmatch, console.room.names()):
+        for name in _names(console.room):
             try:
                 grant = _read(console, name, self._clock.seconds())
             except ValueError as why:
@@ -179,6 +180,11 @@ class Grants:
         for grant in self.of(console):
             del self._grants[grant.name]
             self._bus.fanout("consoleproxy", "revoke_grant", {"grant": grant.name})
+
+    def ended(self, room: Room) -> None:
+        """What an earlier agent has left there is ended."""
+        for name in _names(room):
+            self._bus.fanout("consoleproxy", "revoke_grant", {"grant": name})
 
     def announce(self) -> None:
         """Tell the proxies of all, little by little."""
@@ -259,6 +265,10 @@ class Grants:
                 self._grants.pop(name, None)
                 console.room.forget(name)
                 console.forget([name])
+
+
+def _names(room: Room) -> list[str]:
+    return list(filter(_NAME.fullmatch, room.names()))
 
 
 def _read(console: Console, name: str, now: float) -> Grant:

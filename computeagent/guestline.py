@@ -25,7 +25,7 @@ from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from computeagent.devices import has_hung_up, has_open
+from computeagent.devices import has_hung_up
 from computeagent.domainxml import SerialDevice, choose, read_domain
 from computeagent.guestlog import length_of
 from computeagent.hypervisor import (
@@ -319,7 +319,7 @@ class GuestLine:
         _cancel(self._trying)
         self._tries = 0
         self.device, self.descriptor = device, descriptor
-        if self.socat is not None and not has_open(self.socat.pid, descriptor):
+        if self.socat is not None and not self._workshop.has_open(self.socat, descriptor):
             # It reads something that is the guest's no more; or we can't see what.
             await self._end(self.socat)
 

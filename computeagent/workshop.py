@@ -28,6 +28,7 @@ from twisted.internet.error import ConnectError
 from twisted.logger import Logger
 
 from computeagent.children import Child, Process, Watched, adopted
+from computeagent.devices import has_open
 from computeagent.foundry import Foundry, FoundryGone
 from computeagent.orders import Orders, TerminalGone
 from computeagent.pids import Running
@@ -85,6 +86,8 @@ class IWorkshop(Protocol):
     ) -> Deferred[Terminal]: ...
 
     def adopt_socat(self, title: str, process: Running) -> Any | None: ...
+
+    def has_open(self, socat: Any, device: int) -> bool: ...
 
 
 class Workshop:
@@ -244,6 +247,12 @@ class Workshop:
         @raise OSError: no descriptor.
         """
         return adopted(self._reactor, f"socat of {title}", process)
+
+    def has_open(self, socat: Watched, device: int) -> bool:
+        """
+        @return: whether a socat reads the same device that we have open there.
+        """
+        return has_open(socat.pid, device)
 
     async def _ajaxterm(self, title: str, handed: Sequence[int], lasts: bool) -> Process:
         arguments = ["--http-fd", "3", "--tty-fd", "4", "--control-fd", "5"]

@@ -126,6 +126,7 @@ class FakeWorkshop:
     @ivar lasting: whether each terminal stays when nobody is there.
     @ivar starting: what L{start_terminal} raises, or a C{Deferred} it waits for.
     @ivar joining: what L{join} raises.
+    @ivar same_device: whether adopted socats have the device that is opened anew.
     """
 
     def __init__(self, clock: IReactorTime) -> None:
@@ -138,6 +139,7 @@ class FakeWorkshop:
         self.lasting: list[bool] = []
         self.starting: Exception | Deferred[None] | None = None
         self.joining: Exception | None = None
+        self.same_device = True
 
     @property
     def running(self) -> list[FakeChild]:
@@ -187,6 +189,9 @@ class FakeWorkshop:
 
     def adopt_socat(self, title: str, process: Running) -> FakeChild | None:
         return next((one for one in self.socats if one.runs and one.is_(process)), None)
+
+    def has_open(self, socat: FakeChild, device: int) -> bool:
+        return self.same_device
 
     def join(self, room: Room, title: str, device: int) -> FakeChild:
         if self.joining is not None:

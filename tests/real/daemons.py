@@ -175,6 +175,9 @@ class Api:
     def post(self, path: str, **how: Any) -> requests.Response:
         return self._session.post(self.root + path, timeout=PATIENCE, **how)
 
+    def delete(self, path: str) -> requests.Response:
+        return self._session.delete(self.root + path, timeout=PATIENCE)
+
     def is_up(self) -> bool:
         try:
             return self.get("v2.1/").status_code == 200

@@ -151,7 +151,6 @@ class KilledTests(AdoptionTestCase):
         An adopted console ends as any other: nothing of it stays.
         """
         room = self.room
-        self.fleet.api.get(f"v2.1/servers/{self.guest.uuid}/consoles")
         [console] = self.fleet.api.get(f"v2.1/servers/{self.guest.uuid}/consoles").json()[
             "consoles"
         ]
@@ -244,9 +243,10 @@ class KilledTests(AdoptionTestCase):
         self.guest.start()
         time.sleep(1)
         self.fleet.agent = self.fleet.start("computeagent")
-        self.viewer.until_seen("agent was away")
-        self.viewer.log_in(self.guest)
-        self.goes_on("new")
+        at = self.viewer.until_seen("agent was away")
+        self.viewer.type("\r")
+        self.viewer.until_seen("login:", at)
+        self.assertEqual(self.viewer.line, "live")
 
     def test_terminal_ended_meanwhile(self) -> None:
         """
@@ -264,7 +264,7 @@ class KilledTests(AdoptionTestCase):
         again = Viewer(self, self.fleet.api.url(self.guest))
         again.type("\r")
         again.until_seen("# ")
-        self.assertEqual(exchange(self.url).status_code, 403)
+        until(lambda: exchange(self.url).status_code == 403, "its URLs are over")
 
     def test_another_release(self) -> None:
         """
@@ -297,6 +297,8 @@ class StoppedTests(AdoptionTestCase):
         """
         self.fleet.agent.leave()
         self.goes_on("alone")
+        settings = self.fleet.settings  # so that the test leaves nothing
+        settings.write_text(settings.read_text().replace('at-stop = "leave"', 'at-stop = "end"'))
         self.start_another()
         self.goes_on("adopted")
 
