@@ -14,7 +14,10 @@ from twisted.python.usage import UsageError
 
 from ajaxconsole.outcome import DONE, FAILED, USAGE, Problem
 
-COMMANDS = ("list", "open", "attach", "log", "sessions", "close", "token", "doctor")
+COMMANDS = (
+    *("list", "open", "attach", "log", "sessions", "close", "token", "doctor"),
+    "end-consoles",
+)
 
 HELP = """\
 Usage: ajaxconsole COMMAND [options]
@@ -24,6 +27,8 @@ Commands:
             The same as 'twistd -n ajaxconsole'; 'ajaxconsole up --help' lists its options.
   doctor    Look whether this host has what 'up' or an agent needs, and say what to do.
   token     Make an API token for a user.
+  end-consoles
+            End what a stopped agent has left running on this host.
 
 Of an API, here or elsewhere ('ajaxconsole COMMAND --help' lists how it is told which):
   list      The guests that you may see.
@@ -61,9 +66,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _command(words: Sequence[str]) -> int:
-    from ajaxconsole import commands, doctor
+    from ajaxconsole import commands, doctor, ending
 
     try:
+        if words[0] == "end-consoles":
+            return ending.run(words[1:])
         return doctor.run(words[1:]) if words[0] == "doctor" else commands.run(words)
     except Problem as problem:
         sys.stderr.write(f"ajaxconsole: {problem}\n")

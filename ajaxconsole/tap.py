@@ -69,7 +69,7 @@ def make_all(reactor: Any, options: Options) -> MultiService:
     api, api_resource = make_api(reactor, options, MemoryBus(broker, clock))
     proxy, proxy_resource = make_proxy(reactor, options, MemoryBus(broker, clock))
     agent = make_agent(reactor, options, MemoryBus(broker, clock))
-    site = BoundedSite(Front(api_resource, proxy_resource), reactor)
+    site = BoundedSite(Front(api_resource, proxy_resource), reactor, outside=options["outside"])
     together = MultiService()
     # The last to listen is the first to stop: nobody asks for what is ending.
     for service in (agent, proxy, api, listening(options["listen"], site)):

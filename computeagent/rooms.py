@@ -38,6 +38,20 @@ def new_name() -> str:
     return token_hex(6)
 
 
+def runtime_directory(host: str, uid: int, environ: Mapping[str, str]) -> str:
+    """
+    @return: where an agent that was not told otherwise keeps its sockets.
+    """
+    if uid == 0:
+        return f"/run/ajaxconsole/{host}"
+    own = environ.get("XDG_RUNTIME_DIR")
+    if own:
+        return f"{own}/ajaxconsole/{host}"
+    # Straight in /tmp, where nobody can rename what is ours; in a folder there
+    # that somebody else made first, he could.
+    return f"/tmp/ajaxconsole-{uid}-{host}"
+
+
 @dataclass(frozen=True, slots=True)
 class Room:
     """

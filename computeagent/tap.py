@@ -27,7 +27,7 @@ from computeagent.domainxml import SerialDevice
 from computeagent.guestlog import Before, read_log
 from computeagent.libvirthost import LibvirtHost
 from computeagent.ports import PortRange
-from computeagent.rooms import Rooms
+from computeagent.rooms import Rooms, runtime_directory
 from computeagent.workshop import Unfit, Workshop
 from consolebus.connect import bus_from_url
 from consolebus.ibus import IConsoleBus
@@ -60,20 +60,6 @@ def bind_address(text: str) -> str:
     if ip_address(text).is_unspecified:
         raise ValueError("consoles must not listen on every address; give the one proxies reach")
     return text
-
-
-def runtime_directory(host: str, uid: int, environ: Mapping[str, str]) -> str:
-    """
-    @return: where an agent that was not told otherwise keeps its sockets.
-    """
-    if uid == 0:
-        return f"/run/ajaxconsole/{host}"
-    own = environ.get("XDG_RUNTIME_DIR")
-    if own:
-        return f"{own}/ajaxconsole/{host}"
-    # Straight in /tmp, where nobody can rename what is ours; in a folder there
-    # that somebody else made first, he could.
-    return f"/tmp/ajaxconsole-{uid}-{host}"
 
 
 def log_level(text: str) -> str:

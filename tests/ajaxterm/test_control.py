@@ -46,7 +46,8 @@ class ControlTests(SynchronousTestCase):
             self.ends.append,
             lambda event: self.control.tell(event),
         )
-        self.control = Control(self.session, self.grants)
+        self.parted: list[bool] = []
+        self.control = Control(self.session, self.grants, lambda: self.parted.append(True))
         self.agent = self.conversation()
 
     def conversation(self) -> Any:
@@ -94,6 +95,13 @@ class ControlTests(SynchronousTestCase):
         )
         self.clock.advance(9)
         self.assertEqual(self.ends, [])
+
+    def test_part(self) -> None:
+        """
+        Whatever is joined to the line is let go.
+        """
+        self.assertEqual(self.order(do="part"), {"done": {}})
+        self.assertEqual(self.parted, [True])
 
     def test_bad_grants(self) -> None:
         """

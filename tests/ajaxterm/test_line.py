@@ -55,6 +55,20 @@ class LineTests(SynchronousTestCase):
         self.assertEqual(self.viewer.output, b"login: ")
         self.assertEqual(socat.heard, b"ann\r")
 
+    def test_parted(self) -> None:
+        """
+        All that are joined are let go, and the next one that joins has the line.
+        """
+        former = [self.socat(), self.socat()]
+
+        self.line.part()
+        self.clock.flush()
+        now = self.socat()
+        self.types(b"a")
+
+        self.assertEqual([each.lost for each in former], [True, True])
+        self.assertEqual(([each.heard for each in former], now.heard), ([b"", b""], b"a"))
+
     def test_empty_messages_do_not_wait(self) -> None:
         """
         However many a viewer sends while there is no line: no limit in bytes would end them.

@@ -20,6 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from computeagent import tap
 from computeagent.ports import PortRange
+from computeagent.rooms import runtime_directory
 from computeagent.workshop import Unfit
 from consolebus.memory import MemoryBroker, MemoryBus
 from tests.computeagent.fakes import FakeWorkshop
@@ -32,7 +33,6 @@ try:
         Options,
         make_agent,
         makeService,
-        runtime_directory,
     )
 except ImportError as missing:
     raise SkipTest(str(missing)) from None
