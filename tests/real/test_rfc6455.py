@@ -8,6 +8,7 @@ the bytes that the guest has heard, and the close code.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -15,7 +16,6 @@ import struct
 import subprocess
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import skipUnless
@@ -355,7 +355,7 @@ class ClientTests(ProxiedFixture):
 
         client.sendmsg(typed)
         while len(seen) < len(typed):
-            with suppress(WebSocketWantReadError):  # so far it has part of a frame
+            with contextlib.suppress(WebSocketWantReadError):  # so far it has part of a frame
                 seen += client.recvmsg()
         client.close(1000, "enough")
 
