@@ -11,6 +11,7 @@ The agent: what a host answers on the bus.
     revoke_grant(grant)            -> {known}
   topic compute (fan-out)
     announce()                     every agent tells what it has, and authorizes its grants again
+    announce(grant)                whoever has that grant authorizes it again
   and it tells
     consoleapi    host_is          on every change, and every 30 s
     consoleapi    console_is       opened, adopted, viewer_came, viewer_left, waiting, live,
@@ -240,7 +241,10 @@ class Agent:
         _want(isinstance(grant, str) and _NAME.fullmatch(grant) is not None, "grant is its name")
         return {"known": await self._grants.revoke(grant)}
 
-    def announce(self, context: Context) -> None:
+    def announce(self, context: Context, grant: str | None = None) -> None:
+        if grant is not None:
+            self._grants.announce_one(grant)
+            return
         self._announcer.soon()
         self._grants.announce()
 

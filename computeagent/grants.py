@@ -193,6 +193,11 @@ class Grants:
         if self._saying is None:
             self._say_some()
 
+    def announce_one(self, name: str) -> None:
+        """Tell the proxies of a grant, if it is ours."""
+        if isinstance(name, str) and name in self._grants:
+            self._authorize(self._grants[name])
+
     def moved(self, console: Console) -> None:
         """A console has another terminal."""
         for grant in self.of(console):

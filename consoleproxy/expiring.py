@@ -1,109 +1,138 @@
 """
-A dictionary whose entries are forgotten a fixed time after they are set.
+A dictionary whose entries are forgotten when their time is over.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import marshal
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from struct import Struct
+from typing import Any, Generic, TypeVar
 
 from twisted.internet.interfaces import IReactorTime
 
+from consoleproxy.tables import Tables
+
 K = TypeVar("K")
-V = TypeVar("V")
+V = TypeVar("V", bound=tuple[Any, ...])
+
+_MOMENT = Struct("d")
 
 
 class ExpiringDict(Generic[K, V]):
     """
-    Every entry lives equally long, so the oldest is always the next to go:
-    nothing is searched, sorted or scheduled, and a call costs O(1).  (In a
-    plain C{dict}, finding the oldest after deletions is O(n); an
-    C{OrderedDict} keeps it at hand.)
+    Each entry is a tuple of texts and numbers, and has a lifetime of its own.
+    Reading checks it, so an entry is gone to the moment; it leaves memory
+    when a sweep comes by, which looks through all in rounds, a bounded number in
+    one turn of the reactor.  So nothing is sorted or scheduled, and a call costs
+    the same with a million entries as with ten.
 
-    @ivar lifetime: seconds from setting an entry to losing it, as C{clock}
-        counts them.
-    @cvar MOST: how many expired entries one call forgets at the most, so
-        that a million expiring together stop nobody.
+    An entry is kept as bytes, the moment of its expiry before the rest: that is
+    half of the memory, one place in it to go to, and nothing for the garbage
+    collector (L{Tables}).
+
+    @cvar SLICE: entries that one step of a sweep looks at, and one small table
+        more at the most.
+    @cvar LONGEST: seconds of a step that forgets.  It is the system that takes them,
+        when the last of many entries goes and all the memory is given back.
     """
 
-    MOST = 2
+    SLICE = 200
+    LONGEST = 0.002
 
     def __init__(
         self,
         clock: IReactorTime,
-        lifetime: float,
         forgotten: Callable[[K, V], None] = lambda key, value: None,
     ) -> None:
         """
-        @param forgotten: called with each entry that expired, when it is
-            let go of.
+        @param forgotten: called with each entry that expired, or made room,
+            when it is let go of.
         """
         self._clock = clock
-        self.lifetime = lifetime
         self._forgotten = forgotten
-        self._entries: OrderedDict[K, tuple[float, V]] = OrderedDict()
+        self._entries: Tables[K, bytes] = Tables()
+        self._next = 0
 
     def __len__(self) -> int:
         """How many there are, expired ones that are not yet forgotten included."""
         return len(self._entries)
 
-    def __setitem__(self, key: K, value: V) -> None:
-        # First set, then forget: the old one may be expiring just now.
-        self._entries[key] = (self._clock.seconds() + self.lifetime, value)
-        self._entries.move_to_end(key)
-        self._forget()
-
-    def __getitem__(self, key: K) -> V:
-        self._forget()
-        expiry, value = self._entries[key]
-        if expiry <= self._clock.seconds():
-            raise KeyError(key)
-        return value
-
-    def __delitem__(self, key: K) -> None:
-        del self._entries[key]
-
     def __contains__(self, key: K) -> bool:
-        return self.get(key) is not None
+        entry = self._entries.get(key)
+        return entry is not None and _expiry(entry) > self._clock.seconds()
+
+    def set(self, key: K, value: V, lifetime: float) -> None:
+        """@param lifetime: seconds from now, as C{clock} counts them."""
+        expiry = self._clock.seconds() + lifetime
+        self._entries.set(key, _MOMENT.pack(expiry) + marshal.dumps(value))
 
     def get(self, key: K) -> V | None:
         """@return: the entry, or C{None} if there is none or it has expired."""
-        try:
-            return self[key]
-        except KeyError:
+        entry = self._entries.get(key)
+        if entry is None or _expiry(entry) <= self._clock.seconds():
             return None
+        value: V = _value(entry)
+        return value
 
-    def touch(self, key: K) -> None:
+    def pop(self, key: K) -> V | None:
         """
-        Let an entry live as long as if it were just set.
+        Take an entry out.
 
-        @raise KeyError: there is none.
+        @return: as of L{get}.
         """
-        self[key] = self[key]
+        entry = self._entries.pop(key)
+        if entry is None:
+            return None
+        value: V = _value(entry)
+        if _expiry(entry) > self._clock.seconds():
+            return value
+        self._forgotten(key, value)
+        return None
 
-    def forget_oldest(self) -> None:
+    def make_room(self) -> None:
         """
-        Make room.
-
-        @raise KeyError: it is empty.
+        Forget an entry: of the next small table that has any, the one which
+        would expire first.
         """
-        oldest, (_expiry, value) = self._entries.popitem(last=False)
-        self._forgotten(oldest, value)
-
-    def sweep(self, most: int = 1000) -> None:
-        """
-        Forget expired entries while nobody calls; to be called now and then.
-
-        @param most: entries in this turn.
-        """
-        self._forget(most)
-
-    def _forget(self, most: int | None = None) -> None:
-        now = self._clock.seconds()
-        for _ in range(min(most or self.MOST, len(self._entries))):
-            oldest, (expiry, value) = next(iter(self._entries.items()))
-            if expiry > now:
+        for step in range(Tables.COUNT):
+            table = self._entries.table((self._next + step) % Tables.COUNT)
+            if table:
+                self._forget(min(table, key=lambda key: _expiry(table[key])))
                 return
-            del self._entries[oldest]
-            self._forgotten(oldest, value)
+
+    def sweep(self) -> bool:
+        """
+        Forget expired entries: one step of a round.
+
+        @return: whether the round goes on.
+        """
+        if not len(self):
+            return False
+        now, looked = self._clock.seconds(), 0
+        while looked < self.SLICE:
+            table = self._entries.table(self._next)
+            looked += len(table)
+            expired = [key for key, entry in table.items() if _expiry(entry) <= now]
+            while expired:
+                self._forget(expired.pop())
+                if self._clock.seconds() > now + self.LONGEST:
+                    return True
+            self._next = (self._next + 1) % Tables.COUNT
+            if self._next == 0:
+                return False
+        return True
+
+    def _forget(self, key: K) -> None:
+        entry = self._entries.pop(key)
+        if entry is not None:
+            self._forgotten(key, _value(entry))
+
+
+def _expiry(entry: bytes) -> float:
+    moment: float = _MOMENT.unpack_from(entry)[0]
+    return moment
+
+
+def _value(entry: bytes) -> Any:
+    return marshal.loads(memoryview(entry)[_MOMENT.size :])

@@ -7,6 +7,7 @@ from __future__ import annotations
 from base64 import b64encode
 from hashlib import sha256
 from html import escape
+from typing import Any
 
 from twisted.web.server import Request
 
@@ -64,10 +65,28 @@ SENTENCES = {
         "The console does not answer",
         "Its host may be busy or cut off. Reload this page in a moment.",
     ),
-    "full": (
+    "busy": (
+        429,
+        "Too many unknown links",
+        "Too many links that open nothing come from your address just now. If yours is new, reload "
+        "this page in a moment.",
+    ),
+    "full grant": (
+        429,
+        "Too many connections by this link",
+        "As many tabs and clients as may use one link at a time use this one. Close a tab, or ask "
+        "for the console again to get a link of its own.",
+    ),
+    "full proxy": (
         503,
         "Too many connections",
-        "This console has as many connections as it may have. Close a tab and reload this page.",
+        "This proxy has as many connections as it may have. Reload this page in a moment.",
+    ),
+    "leaving": (
+        503,
+        "This proxy is being stopped",
+        "Consoles go on, through another proxy or when this one is back. Reload this page in a "
+        "moment.",
     ),
     "nothing": (404, "There is nothing here", "Ask for a console to get a link to it."),
     "method": (405, "That can't be done here", "This address can only be read."),
@@ -90,6 +109,12 @@ def say(request: Request, what: str) -> None:
         f"<h1>{escape(heading)}</h1><p>{escape(advice)}</p></html>\n"
     ).encode()
     request.setHeader("Content-Length", str(len(page)))
+    if status in (429, 503):
+        request.setHeader("Retry-After", "1")
+    if what in ("busy", "leaving"):
+        request.setHeader("Connection", "close")
+        channel: Any = request.channel
+        channel.persistent = False
     if request.method != b"HEAD":
         request.write(page)
     request.finish()

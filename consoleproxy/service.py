@@ -7,16 +7,18 @@ from __future__ import annotations
 import re
 from ipaddress import ip_address
 
-from twisted.application.internet import TimerService
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from consolebus.ibus import BadArguments, Context, IConsoleBus
 from consoleproxy.grants import Grant, Grants, well_formed_name
 from consoleproxy.relay import Relay
 from consoleproxy.web import ProxyResource
+
+LONGEST = 1e9
+"""Seconds that a grant can live."""
 
 
 def _want(fits: bool, sentence: str) -> None:
@@ -38,6 +40,11 @@ def grant_from(words: dict[str, object]) -> Grant:
     port = words.get("port")
     if type(port) is not int or not 0 < port < 65536:  # True is an int, but no port
         raise BadArguments("port is a TCP port")
+    lifetime = words.get("expires_in")
+    if isinstance(lifetime, bool) or not isinstance(lifetime, (int, float)):
+        raise BadArguments("expires_in is a number of seconds")
+    if not 0 < lifetime <= LONGEST:
+        raise BadArguments("expires_in is a number of seconds")
     _want(well_formed_name(texts["grant"]), "grant is g and 16 hex digits")
     _want(re.fullmatch("[0-9a-f]{64}", texts["digest"]) is not None, "digest is a SHA-256 in hex")
     _want(
@@ -56,15 +63,20 @@ def grant_from(words: dict[str, object]) -> Grant:
         port,
         texts["secret"],
         texts["user"],
+        float(lifetime),
     )
 
 
 class ProxyService(Service):
     """
-    @cvar SWEEP_EVERY: seconds.
+    @cvar SETTLING: seconds after a connection in which the agents say their grants.
+    @cvar SWEEP_EVERY: seconds between two rounds.
+    @cvar SWEEP_PAUSE: seconds between two steps of one.
     """
 
+    SETTLING = 2.0
     SWEEP_EVERY = 5.0
+    SWEEP_PAUSE = 0.005
 
     _log = Logger()
 
@@ -76,12 +88,24 @@ class ProxyService(Service):
         relay: Relay,
         resource: ProxyResource,
     ) -> None:
+        self._clock = clock
         self._bus = bus
         self._grants = grants
         self._relay = relay
         self._resource = resource
-        self._sweeping = TimerService(self.SWEEP_EVERY, grants.sweep)
-        self._sweeping.clock = clock
+        self._sweeping: IDelayedCall | None = None
+        self._settled: float | None = None
+
+    @property
+    def ready(self) -> str:
+        """Why nobody should be sent here now; nothing if all is well."""
+        if self._resource.leaving:
+            return "it is being stopped"
+        if self._settled is None:
+            return "the message broker was not reached yet"
+        if self._clock.seconds() < self._settled:
+            return "the agents are just telling their grants"
+        return ""
 
     def startService(self) -> None:
         super().startService()
@@ -89,8 +113,8 @@ class ProxyService(Service):
             "consoleproxy",
             {"authorize_console": self.authorize_console, "revoke_grant": self.revoke_grant},
         )
-        self._bus.when_connected(lambda: self._bus.fanout("compute", "announce", {}))
-        self._sweeping.startService()
+        self._bus.when_connected(self._connected)
+        self._sweep()
         self._bus.start().addErrback(lambda f: self._log.failure("while starting the bus", f))
 
     def stopService(self) -> Deferred[None]:
@@ -98,7 +122,9 @@ class ProxyService(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        await self._sweeping.stopService()
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        await self._resource.leave()
         self._resource.cut_all()
         await self._relay.close()
         await self._bus.stop()
@@ -112,3 +138,20 @@ class ProxyService(Service):
         _want(isinstance(grant, str) and well_formed_name(grant), "grant is g and 16 hex digits")
         self._grants.revoke(grant)
         self._log.debug("Grant {grant} is over", grant=grant)
+
+    def _connected(self) -> None:
+        self._grants.settling(self.SETTLING)
+        if self._settled is None:
+            # Whoever was ready stays so while the broker comes and goes: what is open
+            # goes on, and no other proxy would know more.
+            self._settled = self._clock.seconds() + self.SETTLING
+        self._bus.fanout("compute", "announce", {})
+
+    def _sweep(self) -> None:
+        try:
+            more = self._grants.sweep()
+        except Exception:
+            self._log.failure("while sweeping")
+            more = False
+        delay = self.SWEEP_PAUSE if more else self.SWEEP_EVERY
+        self._sweeping = self._clock.callLater(delay, self._sweep)

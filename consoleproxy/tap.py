@@ -24,20 +24,8 @@ from consoleproxy.web import ProxyResource
 from consolesettings.options import SettingsOptions
 from groundwork.manners import HostRule, OriginRule
 from groundwork.monotonic import MonotonicClock
+from groundwork.outside import KINDS, Outside
 from groundwork.site import BoundedSite, listening
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1e9:
-        raise ValueError(f"a number of seconds over 0 is wanted, not {text!r}")
-    return value
-
-
-_seconds.coerceDoc = "seconds"  # type: ignore[attr-defined]
 
 
 class ProxyOptions(SettingsOptions):
@@ -47,11 +35,12 @@ class ProxyOptions(SettingsOptions):
 
     section = "consoleproxy"
     optParameters = [
-        ["token-ttl", None, 600.0, "Seconds a URL lives unused.", _seconds],
         ["cookie-key", None, None, "File with the key that all proxies share; made if missing."],
         ["base-path", None, "/", "Path of this server's root as browsers see it."],
+        ["trusted-header", None, KINDS[0], "What trusted proxies write: x-forwarded or forwarded."],
     ]
     repeatable = {
+        "trusted-proxy": "Address or network of a reverse proxy that tells who asks, or unix",
         "allowed-host": "A name under which browsers reach this server",
         "allowed-origin": "An origin whose pages may open consoles, such as https://horizon.example",
     }
@@ -59,6 +48,14 @@ class ProxyOptions(SettingsOptions):
     def postOptions(self) -> None:
         if not re.fullmatch(r"/(?:[A-Za-z0-9._~-]+/)*", self["base-path"]):
             raise usage.UsageError("--base-path begins and ends with a slash, such as /consoles/")
+        if self["base-path"] == "/console/":
+            raise usage.UsageError("--base-path /console/ is below us already; take another one")
+        try:
+            self["outside"] = Outside(
+                self["trusted-proxy"], self["trusted-header"], self["base-path"]
+            )
+        except ValueError as error:
+            raise usage.UsageError(str(error)) from None
 
 
 class Options(ProxyOptions):
@@ -95,7 +92,7 @@ def make_proxy(
     """
     clock = MonotonicClock(reactor)
     key = load_key(Path(options["cookie-key"])) if options["cookie-key"] else os.urandom(KEY_LENGTH)
-    grants = Grants(clock, options["token-ttl"])
+    grants = Grants(clock, lambda name: bus.fanout("compute", "announce", {"grant": name}))
     relay = Relay(reactor)
     resource = ProxyResource(
         reactor,
@@ -107,7 +104,7 @@ def make_proxy(
         lambda: bus.connected,
         Carrier(reactor),
     )
-    return ProxyService(reactor, bus, grants, relay, resource), resource
+    return ProxyService(clock, bus, grants, relay, resource), resource
 
 
 def makeService(options: Options) -> MultiService:
@@ -117,7 +114,9 @@ def makeService(options: Options) -> MultiService:
     try:
         bus = bus_from_url(options["bus"], reactor)
         service, resource = make_proxy(reactor, options, bus)
-        served = listening(options["listen"], BoundedSite(resource, reactor))
+        served = listening(
+            options["listen"], BoundedSite(resource, reactor, outside=options["outside"])
+        )
     except (BadKey, ValueError) as error:
         sys.exit(f"consoleproxy: {error}")
     together = MultiService()

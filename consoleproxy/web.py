@@ -19,19 +19,24 @@ from typing import Any
 from twisted.internet.defer import CancelledError, TimeoutError
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, connectProtocol
 from twisted.internet.error import ConnectError
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
 from consoleproxy.carrier import Carrier
+from consoleproxy.connections import Connection, Connections, Full
 from consoleproxy.cookies import Cookies
 from consoleproxy.grants import Grant, Grants
 from consoleproxy.pages import say
+from consoleproxy.patience import TooMany
 from consoleproxy.pipe import BackendSide, BadAnswer, BrowserSide, NotSwitched, Pipe
 from consoleproxy.relay import BackendBroken, BackendGone, BackendSilent, Relay
+from consoleproxy.tally import Tally
 from groundwork.answering import answer
 from groundwork.manners import HostRule, OriginRule, be_strict
+from groundwork.outside import neighbourhood
 from groundwork.takeover import take_over
 
 # Parts and slashes take turns, so that no path can be read in many ways.
@@ -43,25 +48,30 @@ _SAFE_VALUE = re.compile(rb"[\x20-\x7e]{1,1000}")
 HANDSHAKE = (b"Sec-WebSocket-Key", b"Sec-WebSocket-Version", b"Sec-WebSocket-Protocol")
 """What of a browser's handshake is passed on.  Extensions are not offered."""
 
+_SAID = {
+    BackendGone: "gone",
+    BackendSilent: "silent",
+    BackendBroken: "broken",
+    TooMany: "busy",
+}
+"""What a request is told that ends so."""
+
 
 class ProxyResource(Resource):
     """
     All paths of the proxy.
 
-    @cvar MOST_PIPES: WebSockets at a time.
-    @cvar MOST_PER_GRANT: of them, under one grant.
     @cvar CONNECT: seconds for a connection to a backend.
     @cvar SWITCH: seconds for its answer.
-    @cvar CUT_AFTER: seconds that an ajaxterm has to say goodbye to the viewers
-        of a revoked grant.
+    @cvar DRAIN: seconds for all to leave, when the proxy is stopped.
+    @ivar connections: who is connected.
+    @ivar leaving: whether nobody is let in any more.
     """
 
     isLeaf = True
-    MOST_PIPES = 10_000
-    MOST_PER_GRANT = 64
     CONNECT = 5.0
     SWITCH = 10.0
-    CUT_AFTER = 0.5
+    DRAIN = 5.0
 
     _log = Logger()
 
@@ -75,11 +85,13 @@ class ProxyResource(Resource):
         origins: OriginRule,
         is_told: Callable[[], bool] = lambda: True,
         carrier: Carrier | None = None,
+        tally: Tally | None = None,
     ) -> None:
         """
         @param is_told: whether what is new reaches us now, so that an unknown
             grant is known to be none.
         @param carrier: what carries WebSockets that are not under TLS, if not the reactor.
+        @param tally: where to count, if anybody wants to know.
         """
         super().__init__()
         self._reactor = reactor
@@ -90,27 +102,36 @@ class ProxyResource(Resource):
         self._origins = origins
         self._is_told = is_told
         self._carrier = carrier
-        self._pipes: dict[str, set[Pipe]] = {}
-        # Of pipes, those included that are just being joined; and by grant.
-        self._count = 0
-        self._counts: dict[str, int] = {}
-        grants.on_revoked(self._revoked)
+        self._tally = tally or Tally()
+        self.connections = Connections(reactor, grants)
+        self.leaving = False
 
     def render(self, request: Request) -> int:
         return answer(request, self._answer(request), self._failed)
 
+    async def leave(self) -> None:
+        """
+        Let nobody in any more, tell all who are here to go elsewhere, and wait until
+        they have, L{DRAIN} seconds at the most.
+        """
+        self.leaving = True
+        deadline = self._reactor.seconds() + self.DRAIN
+        while len(self.connections) and self._reactor.seconds() < deadline:
+            await deferLater(self._reactor, 0.05)
+
     def cut_all(self) -> None:
-        """End every WebSocket, as the proxy does when it is stopped."""
-        for pipes in list(self._pipes.values()):
-            for pipe in list(pipes):
-                pipe.cut(0.0)
+        """End every connection, as the proxy does when it is stopped."""
+        self.connections.cut_all()
         if self._carrier is not None:
             self._carrier.close()
 
     async def _answer(self, request: Request) -> None:
         be_strict(request)
+        if self.leaving:
+            self._refuse(request, "leaving")
+            return
         if not self._hosts.is_ours(request.requestHeaders):
-            say(request, "stranger")
+            self._refuse(request, "stranger")
             return
         path, _, query = request.uri.partition(b"?")
         upgrade = _wants_socket(request)
@@ -119,49 +140,49 @@ class ProxyResource(Resource):
             return
         match = _BELOW.fullmatch(path)
         if match is None or not _QUERY.fullmatch(query):
-            say(request, "nothing")
+            self._refuse(request, "nothing")
             return
         name = match[1].decode("ascii")
         secure = request.isSecure()
         if not self._cookies.names_grant(request.requestHeaders, name, secure):
-            say(request, "unknown")
+            self._refuse(request, "unknown")
             return
         grant = await self._grants.by_name(name)
+        target = (match[2] or b"") + (b"?" + query if query else b"")
         if grant is None:
-            self._say_unknown(request)
+            self._refuse_unknown(request)
         elif match[2] is None:
             self._redirect(request, f"{name}/")
         elif upgrade:
-            await self._attach(request, grant, match[2] + (b"?" + query if query else b""))
+            await self._attach(request, grant, target)
         elif request.method in (b"GET", b"HEAD") or self._may_post(request):
-            target = match[2] + (b"?" + query if query else b"")
-            self._grants.attached(name)
-            try:
-                await self._relay.carry(request, grant, target)
-            finally:
-                self._grants.left(name)
+            await self._carry(request, grant, target)
         elif request.method == b"POST":
-            say(request, "stranger")
+            self._refuse(request, "stranger")
         else:
-            say(request, "method")
+            self._refuse(request, "method")
 
     def _may_post(self, request: Request) -> bool:
-        return request.method == b"POST" and self._origins.is_welcome(request.requestHeaders)
+        return request.method == b"POST" and self._is_welcome(request)
+
+    def _is_welcome(self, request: Request) -> bool:
+        return self._origins.is_welcome(request.requestHeaders, request.isSecure())
 
     async def _at_the_door(self, request: Request, upgrade: bool) -> None:
         tokens = (request.args or {}).get(b"token", [])
         if request.method not in (b"GET", b"HEAD"):
-            say(request, "method")
+            self._refuse(request, "method")
             return
         if not tokens:
-            say(request, "nothing")
+            self._refuse(request, "nothing")
             return
         grant = None
         if len(tokens) == 1:
-            grant = await self._grants.by_token(tokens[0].decode("latin-1"))
+            address = neighbourhood(getattr(request.getClientAddress(), "host", ""))
+            grant = await self._grants.by_token(tokens[0].decode("latin-1"), address)
         if grant is None:
             self._log.info("A token that opens nothing was shown")
-            self._say_unknown(request)
+            self._refuse_unknown(request)
         elif upgrade:
             replay = (request.args or {}).get(b"replay", [b""])[0]
             query = b"?replay=" + replay if re.fullmatch(rb"[0-9]{1,9}", replay) else b""
@@ -170,8 +191,12 @@ class ProxyResource(Resource):
             request.setHeader("Set-Cookie", self._cookies.make(grant.name, request.isSecure()))
             self._redirect(request, f"console/{grant.name}/")
 
-    def _say_unknown(self, request: Request) -> None:
-        say(request, "unknown" if self._is_told() else "away")
+    def _refuse(self, request: Request, what: str) -> None:
+        self._tally.refused[what] += 1
+        say(request, what)
+
+    def _refuse_unknown(self, request: Request) -> None:
+        self._refuse(request, "unknown" if self._is_told() else "away")
 
     def _redirect(self, request: Request, target: str) -> None:
         """@param target: relative, made of nothing that the client sent."""
@@ -180,29 +205,38 @@ class ProxyResource(Resource):
         request.setHeader("Content-Length", "0")
         request.finish()
 
+    async def _carry(self, request: Request, grant: Grant, target: bytes) -> None:
+        connection = self.connections.enter("request", grant)
+        if connection is None:
+            self._refuse_unknown(request)
+            return
+        connection.cut = lambda: _abort(request)
+        try:
+            await self._relay.carry(request, grant, target)
+        finally:
+            self.connections.leave(connection)
+
     async def _attach(self, request: Request, grant: Grant, target: bytes) -> None:
         if request.method != b"GET":
-            say(request, "method")
+            self._refuse(request, "method")
             return
-        if not self._origins.is_welcome(request.requestHeaders):
+        if not self._is_welcome(request):
             self._log.info("A WebSocket from a foreign page was refused")
-            say(request, "stranger")
+            self._refuse(request, "stranger")
             return
-        count = self._counts.get(grant.name, 0)
-        if self._count >= self.MOST_PIPES or count >= self.MOST_PER_GRANT:
-            say(request, "full")
+        connection = self.connections.enter("socket", grant)
+        if connection is None:
+            self._refuse_unknown(request)
             return
-        self._count += 1
-        self._counts[grant.name] = count + 1
-        self._grants.attached(grant.name)
         begun = False
         try:
-            begun = await self._switch(request, grant, target)
+            begun = await self._switch(request, connection, target)
         finally:
             if not begun:
-                self._let_go(grant.name)
+                self.connections.leave(connection)
 
-    async def _switch(self, request: Request, grant: Grant, target: bytes) -> bool:
+    async def _switch(self, request: Request, connection: Connection, target: bytes) -> bool:
+        grant, asked = connection.grant, self._reactor.seconds()
         backend = BackendSide(_upgrade_head(request, grant, target))
         kind = TCP6ClientEndpoint if ":" in grant.host else TCP4ClientEndpoint
         endpoint = kind(self._reactor, grant.host, grant.port, timeout=self.CONNECT)
@@ -219,52 +253,48 @@ class ProxyResource(Resource):
         except BadAnswer as error:
             raise BackendBroken() from error
         except NotSwitched as refused:
-            say(request, {400: "handshake", 403: "unknown"}.get(refused.status, "broken"))
+            self._refuse(request, {400: "handshake", 403: "unknown"}.get(refused.status, "broken"))
             return False
         except CancelledError:
             backend.transport.abortConnection()
             raise
-        if self._grants.find(grant.name) is None:
+        if self.leaving or self._grants.find(grant.name) is None:
             # It was revoked while we were connecting.
             backend.transport.abortConnection()
-            say(request, "unknown")
+            self._refuse(request, "leaving" if self.leaving else "unknown")
             return False
-
-        def ended(pipe: Pipe) -> None:
-            self._pipes[grant.name].discard(pipe)
-            if not self._pipes[grant.name]:
-                del self._pipes[grant.name]
-            self._let_go(grant.name)
-
-        pipe = Pipe(self._reactor, backend, head, ended, self._carrier)
-        self._pipes.setdefault(grant.name, set()).add(pipe)
+        pipe = Pipe(
+            self._reactor,
+            backend,
+            head,
+            lambda pipe: self.connections.leave(connection),
+            self._carrier,
+        )
+        connection.cut = lambda: pipe.cut(0.0)
+        connection.moved = lambda: pipe.moved
+        self._tally.attaching.add(self._reactor.seconds() - asked)
         take_over(request, BrowserSide(pipe))
         return True
 
-    def _let_go(self, name: str) -> None:
-        self._count -= 1
-        self._counts[name] -= 1
-        if not self._counts[name]:
-            del self._counts[name]
-        self._grants.left(name)
-
-    def _revoked(self, name: str) -> None:
-        for pipe in list(self._pipes.get(name, ())):
-            pipe.cut(self.CUT_AFTER)
-
     def _failed(self, failure: Failure, request: Request) -> None:
         if request.startedWriting:
-            channel: Any = request.channel
-            channel.transport.abortConnection()
-        elif failure.check(BackendGone):
-            say(request, "gone")
-        elif failure.check(BackendSilent):
-            say(request, "silent")
-        elif failure.check(BackendBroken):
-            say(request, "broken")
-        else:
-            self._log.failure("while answering a request", failure)
-            say(request, "broken")
+            _abort(request)
+            return
+        for kind, what in _SAID.items():
+            if failure.check(kind):
+                self._refuse(request, what)
+                return
+        if isinstance(failure.value, Full):
+            self._refuse(request, f"full {failure.value.what}")
+            return
+        self._log.failure("while answering a request", failure)
+        self._refuse(request, "broken")
+
+
+def _abort(request: Request) -> None:
+    channel: Any = request.channel
+    if channel is not None:
+        channel.transport.abortConnection()
 
 
 def _wants_socket(request: Request) -> bool:

@@ -65,6 +65,14 @@ def only(headers: Headers, name: str) -> str | None:
     return values[0].decode("ascii").strip()
 
 
+def parse_host(value: str) -> str | None:
+    """
+    @return: the name in what C{Host} may be, in lower case; C{None} for what it may not.
+    """
+    match = _HOST.fullmatch(value)
+    return None if match is None else match["name"].lower()
+
+
 class HostRule:
     """
     Which C{Host} headers are ours: any IP address (nobody can rebind one),
@@ -131,7 +139,10 @@ class OriginRule:
                     f"https://horizon.example.org, not {origin!r}"
                 )
 
-    def is_welcome(self, headers: Headers) -> bool:
+    def is_welcome(self, headers: Headers, is_secure: bool = False) -> bool:
+        """
+        @param is_secure: whether we are reached by TLS, so that no page of ours comes without.
+        """
         try:
             origin, host = only(headers, "Origin"), only(headers, "Host")
         except ValueError:
@@ -148,7 +159,8 @@ class OriginRule:
             port = parts.port
         except ValueError:
             return False
-        if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}":
+        schemes = ("https",) if is_secure else ("http", "https")
+        if parts.scheme not in schemes or origin != f"{parts.scheme}://{parts.netloc}":
             return False
         return _with_port(parts.hostname or "", port, parts.scheme) in _host_forms(
             host.lower(), parts.scheme

@@ -15,6 +15,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
+from groundwork.outside import Outside
+
 TOO_LARGE = (
     b"HTTP/1.1 413 Content Too Large\r\n"
     b"Content-Type: text/plain; charset=utf-8\r\n"
@@ -58,6 +60,11 @@ class BoundedRequest(Request):
         if not self._refused:
             super().requestReceived(command, path, version)
 
+    def process(self) -> None:
+        channel: Any = self.channel
+        channel.site.outside.restore(self)
+        super().process()
+
     def _refuse(self) -> None:
         self._refused = True
         channel: Any = self.channel
@@ -77,11 +84,19 @@ class BoundedSite(Site):
 
     noisy = False
 
-    def __init__(self, root: IResource, clock: IReactorTime, timeout: float = 60.0) -> None:
+    def __init__(
+        self,
+        root: IResource,
+        clock: IReactorTime,
+        timeout: float = 60.0,
+        outside: Outside = Outside(),  # noqa: B008 (it never changes)
+    ) -> None:
         """
         @param timeout: seconds a connection may be silent while we wait for a
             request or the rest of one.
+        @param outside: who is believed about what a request was before it came here.
         """
+        self.outside = outside
         super().__init__(root, requestFactory=BoundedRequest, timeout=timeout, reactor=clock)
         self.displayTracebacks = False
 

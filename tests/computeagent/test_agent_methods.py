@@ -160,6 +160,21 @@ class ConsoleMethodTests(AgentTestCase):
             ],
         )
 
+    def test_announce_one(self) -> None:
+        """
+        A proxy to which somebody comes with a cookie of another one's is told of that grant
+        alone, by whoever has it; of what is none, nothing.
+        """
+        other = self.got()["grant"]
+        self.proxy.messages.clear()
+
+        for name in (other, "g" + "0" * 16, ["g"], 7):
+            self.caller.fanout("compute", "announce", {"grant": name})
+        self.pass_time(0.2)
+
+        told = self.proxy.of("authorize_console")
+        self.assertEqual([each["grant"] for each in told], [other])
+
     def test_announce_many(self) -> None:
         """
         Many grants are told of little by little, so that the agent goes on with its work; and

@@ -24,9 +24,14 @@ HOST, PORT = "192.0.2.7", 10007
 
 
 def some_grant(
-    name: str = NAME, token: str = TOKEN, host: str = HOST, port: int = PORT, secret: str = SECRET
+    name: str = NAME,
+    token: str = TOKEN,
+    host: str = HOST,
+    port: int = PORT,
+    secret: str = SECRET,
+    lifetime: float = 600.0,
 ) -> Grant:
-    return Grant(name, "c0ffee", digest_of(token), host, port, secret, "ann")
+    return Grant(name, "c0ffee", digest_of(token), host, port, secret, "ann", lifetime)
 
 
 class Backend(Protocol):
@@ -119,11 +124,10 @@ class Stage:
         base_path: str = "/",
         hosts: Iterable[str] = (),
         origins: Iterable[str] = (),
-        lifetime: float = 600.0,
     ) -> None:
         self.clock = NetworkReactor()
         self.is_told = True
-        self.grants = Grants(self.clock, lifetime)
+        self.grants = Grants(self.clock)
         self.cookies = Cookies(b"k" * 32, base_path)
         self.relay = Relay(self.clock)
         self.resource = ProxyResource(

@@ -1,8 +1,10 @@
 """
-Tests for L{consoleproxy.expiring}.
+Tests for L{consoleproxy.expiring} and L{consoleproxy.tables}.
 """
 
 from __future__ import annotations
+
+import gc
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -11,169 +13,145 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from consoleproxy.expiring import ExpiringDict
+from consoleproxy.tables import Tables
 
 KEYS = st.sampled_from("abcd")
 
 
 class ExpiringTests(SynchronousTestCase):
     """
-    Entries live for their lifetime, and cost the same however many there are.
+    Entries live for their lifetimes, and cost the same however many there are.
     """
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.forgotten: list[tuple[str, int]] = []
-        self.entries: ExpiringDict[str, int] = ExpiringDict(
-            self.clock, 10.0, lambda key, value: self.forgotten.append((key, value))
+        self.forgotten: list[tuple[str, tuple[int]]] = []
+        self.entries: ExpiringDict[str, tuple[int]] = ExpiringDict(
+            self.clock, lambda key, value: self.forgotten.append((key, value))
         )
+
+    def sweep(self) -> int:
+        """
+        @return: the steps that a round took.
+        """
+        steps = 1
+        while self.entries.sweep():
+            steps += 1
+        return steps
 
     def test_lives_for_its_lifetime(self) -> None:
         """
         An entry is there until its time is over, and not an instant longer.
         """
-        self.entries["a"] = 1
+        self.entries.set("a", (1,), 10.0)
 
         self.clock.advance(9.9)
-        self.assertEqual(self.entries["a"], 1)
+        self.assertEqual(self.entries.get("a"), (1,))
+        self.assertIn("a", self.entries)
         self.clock.advance(0.1)
 
-        self.assertRaises(KeyError, self.entries.__getitem__, "a")
         self.assertIsNone(self.entries.get("a"))
         self.assertNotIn("a", self.entries)
 
-    def test_touched_lives_anew(self) -> None:
+    def test_each_has_its_own_lifetime(self) -> None:
         """
-        What is touched lives as long again.
+        What was set first need not go first.
         """
-        self.entries["a"] = 1
-        self.clock.advance(9)
+        self.entries.set("long", (1,), 20.0)
+        self.entries.set("short", (2,), 5.0)
 
-        self.entries.touch("a")
-        self.clock.advance(9)
-
-        self.assertEqual(self.entries["a"], 1)
-
-    def test_touching_what_is_not_there(self) -> None:
-        """
-        An expired entry does not come back by being touched.
-        """
-        self.entries["a"] = 1
         self.clock.advance(10)
+        self.sweep()
 
-        self.assertRaises(KeyError, self.entries.touch, "a")
+        self.assertEqual(self.forgotten, [("short", (2,))])
+        self.assertEqual(self.entries.get("long"), (1,))
 
-    def test_forgotten_is_told(self) -> None:
+    def test_taken_out_is_not_told(self) -> None:
         """
-        Who keeps something about an entry elsewhere is told when it expired.
+        Who takes something out knows it already.
         """
-        self.entries["a"] = 1
-        self.clock.advance(10)
+        self.entries.set("a", (1,), 10.0)
 
-        self.entries["b"] = 2
-
-        self.assertEqual(self.forgotten, [("a", 1)])
-
-    def test_deleted_is_not_told(self) -> None:
-        """
-        Who deletes knows it already.
-        """
-        self.entries["a"] = 1
-
-        del self.entries["a"]
+        self.assertEqual(self.entries.pop("a"), (1,))
+        self.assertIsNone(self.entries.pop("a"))
         self.clock.advance(20)
-        self.entries.sweep()
+        self.sweep()
 
         self.assertEqual(self.forgotten, [])
         self.assertEqual(len(self.entries), 0)
 
-    def test_one_call_forgets_few(self) -> None:
+    def test_taken_out_too_late(self) -> None:
         """
-        A thousand that expire together keep nobody waiting: a call forgets two.
+        What has expired can't be had any more; that it is gone is told once.
         """
-        for number in range(1000):
-            self.entries[str(number)] = number
+        self.entries.set("a", (1,), 10.0)
         self.clock.advance(10)
 
-        self.entries.get("0")
+        self.assertIsNone(self.entries.pop("a"))
+        self.sweep()
 
-        self.assertEqual(len(self.forgotten), ExpiringDict.MOST)
+        self.assertEqual(self.forgotten, [("a", (1,))])
 
-    def test_sweep_is_bounded(self) -> None:
+    def test_a_step_is_bounded(self) -> None:
         """
-        A sweep forgets as many as it is told, and stops at the first that lives.
+        Ten thousand that expire together keep nobody waiting: a step looks at few, and all
+        steps together come to all.
+        """
+        for number in range(10_000):
+            self.entries.set(str(number), (number,), 10.0)
+        self.clock.advance(10)
+
+        self.entries.sweep()
+        first = len(self.forgotten)
+        steps = self.sweep()
+
+        self.assertLess(first, 2 * ExpiringDict.SLICE)
+        self.assertGreater(steps, 20)
+        self.assertEqual(len(self.entries), 0)
+        self.assertEqual(len(self.forgotten), 10_000)
+
+    def test_a_step_is_bounded_in_time(self) -> None:
+        """
+        One that takes long, since whoever is told does, ends early, and the next goes on.
         """
         for number in range(10):
-            self.entries[str(number)] = number
+            self.entries.set(str(number), (number,), 10.0)
         self.clock.advance(10)
-        self.entries["young"] = 1
-        self.forgotten.clear()
+        self.entries._forgotten = lambda key, value: self.clock.advance(ExpiringDict.LONGEST * 1.1)
 
-        self.entries.sweep(3)
-        self.assertEqual(len(self.forgotten), 3)
-        self.entries.sweep()
+        steps = self.sweep()
 
-        self.assertEqual(len(self.entries), 1)
-        self.assertIn("young", self.entries)
+        self.assertEqual(steps, 11)
+        self.assertEqual(len(self.entries), 0)
 
     def test_making_room(self) -> None:
         """
-        The one that would expire next makes room, and is told of.
+        Of some, the one that would expire next makes room, and is told of.
         """
-        self.entries["old"] = 1
-        self.clock.advance(1)
-        self.entries["young"] = 2
-        self.entries.touch("old")
-
-        self.entries.forget_oldest()
-
-        self.assertEqual(self.forgotten, [("young", 2)])
-
-
-class _Running(Clock):
-    """
-    A clock as real ones are: it never tells the same moment twice.
-    """
-
-    def seconds(self) -> float:
-        self.advance(0.001)
-        return super().seconds()
-
-
-class LastMomentTests(SynchronousTestCase):
-    """
-    Time passes also within a call, so an entry can expire in its midst.
-    """
-
-    def setUp(self) -> None:
-        self.clock = _Running()
-        self.forgotten: list[str] = []
-        self.entries: ExpiringDict[str, int] = ExpiringDict(
-            self.clock, 10.0, lambda key, value: self.forgotten.append(key)
+        entries: ExpiringDict[int, tuple[int]] = ExpiringDict(
+            self.clock, lambda key, value: self.forgotten.append((str(key), value))
         )
+        entries.set(1, (1,), 10.0)
+        entries.set(1 + Tables.COUNT, (2,), 5.0)
 
-    def test_touched_in_the_last_moment(self) -> None:
-        """
-        What was found alive lives on: nobody is told that it is forgotten.
-        """
-        for instant in range(9980, 10_001):
-            self.entries["a"] = 1
-            self.clock.advance(instant / 1000)
-            try:
-                self.entries.touch("a")
-            except KeyError:
-                continue
-            self.assertEqual(self.forgotten, [])
-            del self.entries["a"]
+        entries.make_room()
 
-    def test_deleted_in_the_last_moment(self) -> None:
+        self.assertEqual(self.forgotten, [(str(1 + Tables.COUNT), (2,))])
+        entries.make_room()
+        entries.make_room()
+        self.assertEqual(len(entries), 0)
+
+    def test_garbage_collector_has_nothing_to_do(self) -> None:
         """
-        What was found alive can be deleted.
+        A million entries would keep it busy for half a second.
         """
-        for instant in range(9980, 10_001):
-            self.entries["a"] = 1
-            self.clock.advance(instant / 1000)
-            if self.entries.get("a") is not None:
-                del self.entries["a"]
+        gc.collect()
+        before = len(gc.get_objects())
+
+        for number in range(5_000):
+            self.entries.set(str(number), (number,), 10.0)
+
+        self.assertLess(len(gc.get_objects()) - before, 1_000)
 
 
 class _Model(RuleBasedStateMachine):
@@ -181,42 +159,28 @@ class _Model(RuleBasedStateMachine):
     Beside it runs a plain C{dict} of moments.
     """
 
-    LIFETIME = 10
-
     def __init__(self) -> None:
         super().__init__()
         self.clock = Clock()
         self.forgotten: list[str] = []
-        self.entries: ExpiringDict[str, int] = ExpiringDict(
-            self.clock, self.LIFETIME, lambda key, value: self.forgotten.append(key)
+        self.entries: ExpiringDict[str, tuple[int]] = ExpiringDict(
+            self.clock, lambda key, value: self.forgotten.append(key)
         )
-        self.model: dict[str, tuple[float, int]] = {}
+        self.model: dict[str, tuple[float, tuple[int]]] = {}
 
-    def alive(self, key: str) -> int | None:
-        expiry, value = self.model.get(key, (0.0, 0))
+    def alive(self, key: str) -> tuple[int] | None:
+        expiry, value = self.model.get(key, (0.0, (0,)))
         return value if expiry > self.clock.seconds() else None
 
-    @rule(key=KEYS, value=st.integers(1, 9))
-    def set(self, key: str, value: int) -> None:
-        self.entries[key] = value
-        self.model[key] = self.clock.seconds() + self.LIFETIME, value
+    @rule(key=KEYS, value=st.integers(1, 9), lifetime=st.integers(1, 12))
+    def set(self, key: str, value: int, lifetime: int) -> None:
+        self.entries.set(key, (value,), lifetime)
+        self.model[key] = self.clock.seconds() + lifetime, (value,)
 
     @rule(key=KEYS)
-    def touch(self, key: str) -> None:
-        value = self.alive(key)
-        try:
-            self.entries.touch(key)
-        except KeyError:
-            assert value is None
-        else:
-            assert value is not None
-            self.model[key] = self.clock.seconds() + self.LIFETIME, value
-
-    @rule(key=KEYS)
-    def delete(self, key: str) -> None:
-        if self.alive(key) is not None:
-            del self.entries[key]
-            del self.model[key]
+    def take_out(self, key: str) -> None:
+        assert self.entries.pop(key) == self.alive(key)
+        self.model.pop(key, None)
 
     @rule(seconds=st.integers(1, 12))
     def advance(self, seconds: int) -> None:
@@ -224,13 +188,15 @@ class _Model(RuleBasedStateMachine):
 
     @rule()
     def sweep(self) -> None:
-        self.entries.sweep()
+        while self.entries.sweep():
+            pass
         assert len(self.entries) == sum(self.alive(key) is not None for key in self.model)
 
     @invariant()
     def same(self) -> None:
         for key in "abcd":
             assert self.entries.get(key) == self.alive(key)
+            assert (key in self.entries) == (self.alive(key) is not None)
 
 
 class ModelTests(SynchronousTestCase):

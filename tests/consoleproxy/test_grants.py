@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from consoleproxy.grants import Grant, Grants, digest_of
+from consoleproxy.patience import TooMany
 from tests.consoleproxy.stage import NAME, TOKEN, some_grant
 
 OTHER = "g" + "f" * 16
@@ -21,10 +22,11 @@ class GrantsTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.grants = Grants(self.clock, lifetime=600.0)
+        self.asked: list[str] = []
+        self.grants = Grants(self.clock, self.asked.append)
 
-    def by_token(self, token: str = TOKEN) -> Deferred[Grant | None]:
-        return Deferred.fromCoroutine(self.grants.by_token(token))
+    def by_token(self, token: str = TOKEN, address: str = "") -> Deferred[Grant | None]:
+        return Deferred.fromCoroutine(self.grants.by_token(token, address))
 
     def by_name(self, name: str = NAME) -> Deferred[Grant | None]:
         return Deferred.fromCoroutine(self.grants.by_name(name))
@@ -88,32 +90,66 @@ class GrantsTests(SynchronousTestCase):
         self.assertIsNone(self.successResultOf(by_token))
         self.assertIsNone(self.successResultOf(by_name))
 
-    def test_being_found_is_being_used(self) -> None:
+    def test_lifetimes_are_the_grants_own(self) -> None:
         """
-        A page that is loaded now and then keeps its grant.
+        Agents say how long each lives; nothing here has to match theirs.
         """
-        self.grants.authorize(some_grant())
+        self.grants.authorize(some_grant(lifetime=5.0))
+        self.grants.authorize(some_grant(OTHER, "O" * 43, lifetime=50.0))
 
-        for _ in range(5):
-            self.clock.advance(599)
-            self.assertIsNotNone(self.successResultOf(self.by_name()))
-
-    def test_attached_does_not_age(self) -> None:
-        """
-        While somebody is attached a grant lives on; when the last is gone it begins to age.
-        """
-        self.grants.authorize(some_grant())
-        self.grants.attached(NAME)
-        self.grants.attached(NAME)
-
-        self.clock.advance(10_000)
-        self.grants.left(NAME)
-        self.clock.advance(10_000)
-        self.assertIsNotNone(self.grants.find(NAME))
-        self.grants.left(NAME)
-        self.clock.advance(600)
+        self.clock.advance(5)
 
         self.assertIsNone(self.grants.find(NAME))
+        self.assertIsNotNone(self.grants.find(OTHER))
+
+    def test_being_shown_is_not_being_used(self) -> None:
+        """
+        A link that something asks for again and again, and that nobody attaches by, expires.
+        """
+        self.grants.authorize(some_grant())
+        for _ in range(6):
+            self.clock.advance(99)
+            self.assertIsNotNone(self.successResultOf(self.by_token()))
+
+        self.clock.advance(6)
+
+        self.assertIsNone(self.grants.find(NAME))
+
+    def test_does_not_age_while_attached(self) -> None:
+        """
+        While anybody is attached it lives on; when the last is gone it begins to age.
+        """
+        self.grants.authorize(some_grant())
+        first, second = self.grants.attach(NAME), self.grants.attach(NAME)
+        assert first is not None and second is not None
+
+        self.clock.advance(10_000)
+        self.grants.left(first)
+        self.clock.advance(10_000)
+        self.assertIsNotNone(self.grants.find(NAME))
+        self.grants.left(second)
+        self.clock.advance(599)
+        self.assertIsNotNone(self.grants.find(NAME))
+        self.clock.advance(1)
+
+        self.assertIsNone(self.grants.find(NAME))
+
+    def test_polled_is_attached(self) -> None:
+        """
+        Polls, which come and go, keep it as one long connection would; without them it ages.
+        """
+        self.grants.authorize(some_grant(lifetime=30.0))
+        for _ in range(10):
+            held = self.grants.attach(NAME)
+            assert held is not None
+            self.clock.advance(25)
+            self.grants.left(held)
+            self.clock.advance(1)
+
+        self.assertIsNotNone(self.grants.find(NAME))
+        self.clock.advance(29)
+        self.assertIsNone(self.grants.find(NAME))
+        self.assertIsNone(self.grants.attach(NAME))
 
     def test_revoked_is_unknown_and_told(self) -> None:
         """
@@ -136,12 +172,46 @@ class GrantsTests(SynchronousTestCase):
         told: list[str] = []
         self.grants.on_revoked(told.append)
         self.grants.authorize(some_grant())
-        self.grants.attached(NAME)
+        held = self.grants.attach(NAME)
+        assert held is not None
 
         self.grants.revoke(NAME)
-        self.grants.left(NAME)
+        self.grants.left(held)
 
         self.assertEqual(told, [NAME])
+        self.assertIsNone(self.grants.find(NAME))
+
+    def test_authorization_that_comes_late(self) -> None:
+        """
+        The API's word that a grant is there may come after the agent's that it is over: it
+        is over, and who asks is told so at once.
+        """
+        self.grants.revoke(NAME)
+        self.grants.authorize(some_grant())
+
+        self.assertIsNone(self.grants.find(NAME))
+        self.assertIsNone(self.successResultOf(self.by_name()))
+        self.assertEqual(len(self.grants), 0)
+
+    def test_left_after_another_life(self) -> None:
+        """
+        A connection of a grant's former life leaves nothing of its present one: who is
+        attached now stays so.
+        """
+        self.grants.authorize(some_grant())
+        former = self.grants.attach(NAME)
+        self.grants.revoke(NAME)
+        self.clock.advance(Grants.REMEMBERED)
+        self.grants.authorize(some_grant())
+        present = self.grants.attach(NAME)
+        assert former is not None and present is not None
+
+        self.grants.left(former)
+        self.clock.advance(10_000)
+
+        self.assertIsNotNone(self.grants.find(NAME))
+        self.grants.left(present)
+        self.clock.advance(600)
         self.assertIsNone(self.grants.find(NAME))
 
     def test_revoking_the_unknown(self) -> None:
@@ -163,7 +233,7 @@ class GrantsTests(SynchronousTestCase):
         An agent that says a grant again may say another port; who is attached stays counted.
         """
         self.grants.authorize(some_grant())
-        self.grants.attached(NAME)
+        self.grants.attach(NAME)
 
         self.grants.authorize(some_grant(port=10099))
         found = self.grants.find(NAME)
@@ -193,7 +263,7 @@ class GrantsTests(SynchronousTestCase):
         self.grants.MOST = 2
         names = [f"g{number:016x}" for number in range(3)]
         self.grants.authorize(some_grant(names[0], "A" * 43))
-        self.grants.attached(names[0])
+        self.grants.attach(names[0])
         self.grants.authorize(some_grant(names[1], "B" * 43))
 
         self.grants.authorize(some_grant(names[2], "C" * 43))
@@ -210,26 +280,66 @@ class GrantsTests(SynchronousTestCase):
             self.grants.authorize(some_grant(f"g{number:016x}", f"{number:043}"))
         self.clock.advance(600)
 
-        self.grants.sweep()
+        while self.grants.sweep():
+            pass
 
         self.assertEqual(len(self.grants), 0)
         self.assertEqual(len(self.grants._names), 0)
 
+    def test_used_elsewhere_meanwhile(self) -> None:
+        """
+        A grant that was in use through another proxy all the time is unknown here by now. Who
+        comes with its cookie waits while the agents are asked; not again and again.
+        """
+        coming = self.by_name()
+        again = self.by_name()
+        self.assertEqual(self.asked, [NAME])
+        self.grants.authorize(some_grant())
+        self.assertEqual(self.successResultOf(coming), some_grant())
+        self.assertEqual(self.successResultOf(again), some_grant())
+
+        unknown = Deferred.fromCoroutine(self.grants.by_name(OTHER))
+        self.clock.advance(1)
+        self.assertIsNone(self.successResultOf(unknown))
+        self.by_token("W" * 43)
+
+        self.assertEqual(self.asked, [NAME, OTHER])
+
+    def test_while_agents_tell_all_they_have(self) -> None:
+        """
+        Just after the start, cookies wait for as long as that takes; tokens do not.
+        """
+        self.grants.settling(2.0)
+        by_name, by_token = self.by_name(), self.by_token()
+
+        self.clock.advance(1.9)
+        self.assertIsNone(self.successResultOf(by_token))
+        self.assertNoResult(by_name)
+        self.grants.authorize(some_grant())
+
+        self.assertEqual(self.successResultOf(by_name), some_grant())
+        self.assertEqual(self.asked, [])
+
     def test_waiting_has_a_limit(self) -> None:
         """
-        A flood of unknown tokens does not pile up: beyond a thousand they are unknown at once.
+        A flood of unknown tokens does not pile up, whether from one address or from many; a
+        known one is never among them.
         """
-        self.grants.MOST_WAITING = 2
-        waiting = [self.by_token(letter * 43) for letter in "AB"]
+        self.grants.authorize(some_grant())
+        each, most = Grants.MOST_FROM, Grants.MOST_WAITING
+        for number in range(most - 1):
+            self.by_token(f"{number:043}", f"192.0.2.{number // each}")
 
-        third = self.by_token("C" * 43)
+        self.failureResultOf(self.by_token("W" * 43, "192.0.2.0"), TooMany)
+        self.assertNoResult(self.by_token("W" * 43, "198.51.100.7"))
+        self.failureResultOf(self.by_token("V" * 43, "198.51.100.8"), TooMany)
+        for address in ("192.0.2.0", "198.51.100.8"):
+            found = self.by_token(TOKEN, address)
+            self.assertEqual(self.successResultOf(found), some_grant())
 
-        self.assertIsNone(self.successResultOf(third))
-        for one in waiting:
-            self.assertNoResult(one)
         self.clock.advance(1)
-        for one in waiting:
-            self.assertIsNone(self.successResultOf(one))
+        self.assertEqual(self.grants.waiting, 0)
+        self.assertNoResult(self.by_token("W" * 43, "192.0.2.0"))
 
     def test_who_leaves_waits_no_more(self) -> None:
         """
@@ -241,7 +351,9 @@ class GrantsTests(SynchronousTestCase):
         self.failureResultOf(asking)
 
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.assertEqual(self.grants._waiting, {})
+        self.assertEqual(self.grants.waiting, 0)
+        self.assertEqual(self.grants._tokens._lines, {})
+        self.assertEqual(self.grants._tokens._each, {})
 
     def test_secrets_are_not_shown(self) -> None:
         """

@@ -58,7 +58,7 @@ class LeavingTests(TestCase):
         self.listening.settimeout(PATIENCE)
         self.addCleanup(self.listening.close)
         port = self.listening.getsockname()[1]
-        self.grants = Grants(reactor, 600.0)
+        self.grants = Grants(reactor)
         self.grants.authorize(some_grant(host="127.0.0.1", port=port))
         self.relay = Relay(reactor)
         self.carrier = Carrier(reactor)
@@ -78,7 +78,7 @@ class LeavingTests(TestCase):
         self.resource.cut_all()
         for end in self.ends:
             end.close()
-        while self.resource._count:
+        while len(self.resource.connections):
             await _a_moment()
         await self.port.stopListening()
         await self.relay.close()
@@ -122,10 +122,10 @@ class LeavingTests(TestCase):
 
         await deferToThread(talk)
 
-        [pipe] = self.resource._pipes[NAME]
-        while pipe.moved[0] < 5:
+        [connection] = self.resource.connections
+        while connection.moved()[0] < 5:
             await _a_moment()
-        self.assertEqual(pipe.moved, (5, 1))
+        self.assertEqual(connection.moved(), (5, 1))
 
     async def test_nothing_stays(self) -> None:
         """
@@ -143,14 +143,14 @@ class LeavingTests(TestCase):
         browser, backend = await deferToThread(open_and_talk)
         readers = [each for each in self.reactor.getReaders() if isinstance(each, Connection)]
         self.assertEqual(readers, [])
-        self.assertEqual(self.resource._count, 1)
+        self.assertEqual(self.resource.connections.count("socket"), 1)
         browser.close()
         self.assertEqual(await deferToThread(backend.recv, 1), b"")
         backend.close()
-        while self.resource._count:
+        while len(self.resource.connections):
             await _a_moment()
 
-        self.assertEqual(self.resource._pipes, {})
+        self.assertEqual(list(self.resource.connections), [])
 
     async def test_answers_before(self) -> None:
         """
@@ -215,7 +215,7 @@ class LeavingTests(TestCase):
             return browser
 
         browser = await deferToThread(open_and_end)
-        while self.resource._count:
+        while len(self.resource.connections):
             await _a_moment()
 
         with self.assertRaises((ConnectionResetError, BrokenPipeError)):

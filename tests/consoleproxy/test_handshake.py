@@ -4,7 +4,7 @@ Tests for L{consoleproxy.web} and L{consoleproxy.pipe}: how a WebSocket begins.
 
 from __future__ import annotations
 
-from consoleproxy.web import ProxyResource
+from consoleproxy.connections import Connections
 from tests.consoleproxy.sockets import ASKED, SWITCHED, PipeTestCase
 from tests.consoleproxy.stage import (
     HOST,
@@ -126,7 +126,7 @@ class HandshakeTests(PipeTestCase):
         A console whose process is gone is answered 502.
         """
         self.assertEqual(answer_in(self.dial().heard).status, 502)
-        self.assertEqual(self.stage.resource._count, 0)
+        self.assertEqual(self.stage.resource.connections.count("socket"), 0)
 
     def test_no_answer(self) -> None:
         """
@@ -141,7 +141,7 @@ class HandshakeTests(PipeTestCase):
 
         self.assertEqual(answer_in(browser.heard).status, 504)
         self.assertTrue(self.stage.backends[0].lost)
-        self.assertEqual(self.stage.resource._count, 0)
+        self.assertEqual(self.stage.resource.connections.count("socket"), 0)
 
     def test_refused(self) -> None:
         """
@@ -276,7 +276,7 @@ class HandshakeTests(PipeTestCase):
         self.settle()
 
         self.assertTrue(self.stage.backends[0].lost)
-        self.assertEqual(self.stage.resource._count, 0)
+        self.assertEqual(self.stage.resource.connections.count("socket"), 0)
         self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_browser_leaves_while_we_dial(self) -> None:
@@ -290,7 +290,7 @@ class HandshakeTests(PipeTestCase):
         browser.transport.loseConnection()
         self.settle()
 
-        self.assertEqual(self.stage.resource._count, 0)
+        self.assertEqual(self.stage.resource.connections.count("socket"), 0)
         self.assertEqual(self.stage.clock.getDelayedCalls(), [])
         self.assertEqual(self.flushLoggedErrors(), [])
 
@@ -313,25 +313,26 @@ class HandshakeTests(PipeTestCase):
         Those whose console does not answer yet count, too: one user can't take all
         connections by asking a stuck console again and again.
         """
-        self.stage.resource.MOST_PER_GRANT = 2
+        self.stage.resource.connections.MOST_PER_GRANT = {"socket": 2, "request": 2}
         self.stage.backend()
 
         browsers = [self.dial() for _ in range(3)]
 
-        self.assertEqual([browser.heard[9:12] for browser in browsers], [b"", b"", b"503"])
+        self.assertEqual([browser.heard[9:12] for browser in browsers], [b"", b"", b"429"])
+        self.assertIn(b"\r\nRetry-After: 1\r\n", browsers[2].heard)
         self.stage.clock.pass_time(11)
-        self.assertEqual(self.stage.resource._counts, {})
+        self.assertEqual(list(self.stage.resource.connections), [])
 
     def test_limits(self) -> None:
         """
-        One grant can't take all connections; neither can all grants together.
+        One grant can't take all connections (429); neither can all grants together (503).
         """
-        self.stage.resource.MOST_PER_GRANT = 2
+        self.stage.resource.connections.MOST_PER_GRANT = {"socket": 2, "request": 2}
         self.stage.backend(SWITCHED)
         statuses = [self.dial().heard[9:12] for _ in range(3)]
-        self.assertEqual(statuses, [b"101", b"101", b"503"])
+        self.assertEqual(statuses, [b"101", b"101", b"429"])
 
-        self.stage.resource.MOST_PIPES = 2
+        self.stage.resource.connections.MOST = {"socket": 2, "request": 2}
         self.stage.grants.authorize(some_grant("g" + "2" * 16, "2" * 43))
         self.assertEqual(self.dial("/?token=" + "2" * 43).heard[9:12], b"503")
-        self.assertEqual(ProxyResource.MOST_PIPES, 10_000)
+        self.assertEqual(Connections.MOST["socket"], 10_000)

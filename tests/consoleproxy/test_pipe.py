@@ -83,8 +83,8 @@ class PipedTests(PipeTestCase):
 
         self.assertEqual(len(browser.heard), 50_000)
         self.assertTrue(browser.lost)
-        self.assertEqual(self.stage.resource._count, 0)
-        self.assertEqual(self.stage.resource._pipes, {})
+        self.assertEqual(self.stage.resource.connections.count("socket"), 0)
+        self.assertEqual(list(self.stage.resource.connections), [])
 
     def test_browser_ends(self) -> None:
         """
@@ -99,7 +99,7 @@ class PipedTests(PipeTestCase):
 
         self.assertEqual(backend.heard, b"last")
         self.assertTrue(backend.lost)
-        self.assertEqual(self.stage.resource._count, 0)
+        self.assertEqual(self.stage.resource.connections.count("socket"), 0)
         self.assertEqual(self.stage.clock.getDelayedCalls(), [])
 
     def test_browser_that_never_reads_is_cut(self) -> None:
@@ -115,7 +115,7 @@ class PipedTests(PipeTestCase):
 
         self.stage.clock.pass_time(11)
 
-        self.assertEqual(self.stage.resource._count, 0)
+        self.assertEqual(self.stage.resource.connections.count("socket"), 0)
         browser.transport.resumeProducing()
         self.settle()
         self.assertTrue(browser.lost)
@@ -150,7 +150,7 @@ class PipedTests(PipeTestCase):
 
         self.assertTrue(browser.lost)
         self.assertTrue(backend.lost)
-        self.assertEqual(self.stage.resource._count, 0)
+        self.assertEqual(self.stage.resource.connections.count("socket"), 0)
 
     def test_cut_all(self) -> None:
         """
@@ -162,7 +162,7 @@ class PipedTests(PipeTestCase):
         self.settle()
 
         self.assertTrue(browser.lost and backend.lost)
-        self.assertEqual(self.stage.resource._count, 0)
+        self.assertEqual(self.stage.resource.connections.count("socket"), 0)
 
     def test_next_request_is_not_for_the_backend(self) -> None:
         """

@@ -263,8 +263,8 @@ class RelayTests(SynchronousTestCase):
         """
         So does one that is closed while a poll is held; and its grant begins to age.
         """
-        stage = self.stage = Stage(lifetime=20.0)
-        stage.grants.authorize(some_grant())
+        stage = self.stage = Stage()
+        stage.grants.authorize(some_grant(lifetime=20.0))
         stage.backend()
         browser = self.start()
         stage.clock.pass_time(25)

@@ -36,6 +36,7 @@ BAD: dict[str, list[Any]] = {
     "port": [None, 0, -1, 65536, "80", 80.5, True, [80]],
     "secret": [None, "", "short", "x" * 101, "with space " * 3, "x\r\nY: z" * 4],
     "user": [None, 3, "x" * 256],
+    "expires_in": [None, True, "600", 0, -1, 1e10, float("nan"), float("inf"), [600]],
 }
 
 

@@ -36,7 +36,6 @@ class OptionsTests(SynchronousTestCase):
         options.parseOptions(BUS)
 
         self.assertEqual(options["listen"], "tcp:6083:interface=127.0.0.1")
-        self.assertEqual(options["token-ttl"], 600.0)
         self.assertEqual(options["base-path"], "/")
 
     def test_help_names_every_option(self) -> None:
@@ -46,7 +45,8 @@ class OptionsTests(SynchronousTestCase):
         text = str(Options())
 
         for name in (
-            *("bus", "listen", "token-ttl", "cookie-key", "base-path"),
+            *("bus", "listen", "cookie-key", "base-path"),
+            *("trusted-proxy", "trusted-header"),
             *("allowed-host", "allowed-origin", "config"),
         ):
             self.assertIn(f"--{name}=", text)
@@ -57,10 +57,12 @@ class OptionsTests(SynchronousTestCase):
         """
         self.assertIn("--bus: a proxy of its own needs a broker", self.refused())
         self.assertIn("--bus: a proxy of its own", self.refused("--bus", "memory:"))
-        for seconds in ("abc", "0", "-1", "nan", "inf", ""):
-            self.assertIn("--token-ttl: ", self.refused(*BUS, "--token-ttl", seconds))
         for path in ("consoles/", "/consoles", "", "/a b/", "/;/"):
             self.assertIn("--base-path begins", self.refused(*BUS, "--base-path", path))
+        self.assertIn("take another", self.refused(*BUS, "--base-path", "/console/"))
+        for proxy in ("", "proxy.example", "10.0.0.7/24", "10.0.0.0/33", "10.0.0.7:80"):
+            self.assertIn("--trusted-proxy", self.refused(*BUS, "--trusted-proxy", proxy))
+        self.assertIn("--trusted-header is", self.refused(*BUS, "--trusted-header", "x"))
 
     def test_file(self) -> None:
         """

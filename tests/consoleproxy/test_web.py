@@ -104,7 +104,7 @@ class ExchangeTests(SynchronousTestCase):
         browser.transport.loseConnection()
         self.stage.clock.flush()
 
-        self.assertEqual(self.stage.grants._waiting, {})
+        self.assertEqual(self.stage.grants.waiting, 0)
         self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_nothing_at_the_root(self) -> None:
