@@ -4,8 +4,8 @@ What 1,000 agents with 50 guests each cost the API.
     .venv/bin/python -m bench.guests
 
 They announce themselves over the bus in memory, as they do every 30 s; then guests
-are looked up, and listed a page at a time, over the whole stack down to the
-request's bytes.  Told are the reactor's time (of its
+are looked up, listed and searched, over the whole stack down to the request's
+bytes, while guests change.  Told are the reactor's time (of its
 thread, so that a busy machine does not count) for one announcement, for a request
 with all of its turns together and for its longest turn, and the memory of a guest.
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import gc
 import random
+import re
 import sys
 import time
 import tracemalloc
@@ -25,12 +26,19 @@ from twisted.internet.task import Clock
 
 from consoleapi.accounts import Accounts
 from consoleapi.audit import Audit
+from consoleapi.policy import Policy, Rule, Standing
 from consoleapi.tap import Parts, make_parts
 from consolebus.memory import MemoryBroker, MemoryBus
 
 HOSTS = 1000
 GUESTS = 50
 REQUESTS = 1000
+FEW = 200
+
+# Sees 5,000 of 50,000.
+MEMBER = Policy(
+    {"anonymous": Standing("member", rules=(Rule("rw", names=re.compile("guest-0[0-4].*")),))}
+)
 
 OPTIONS: dict[str, Any] = {
     "proxy-url": "http://proxy.example:6083/",
@@ -92,7 +100,8 @@ class Stand:
         def run(work: Callable[..., Any], *arguments: Any) -> Any:
             raise AssertionError("nothing here needs a thread")
 
-        self.parts: Parts = make_parts(self.clock, OPTIONS, bus, Accounts(None), audit, run)
+        self.accounts = Accounts(None)
+        self.parts: Parts = make_parts(self.clock, OPTIONS, bus, self.accounts, audit, run)
         self.parts.hearing.start()
         bus.start()
         self.agents = MemoryBus(broker, self.clock)
@@ -163,30 +172,66 @@ def main() -> None:
         domains[0]["state"] = "paused" if domains[0]["state"] == "running" else "running"
     told("an announcement, one guest changed", [stand.announce(h, d) for h, d in enumerate(every)])
 
+    # Who finds nothing waits no more for agents to introduce themselves.
+    stand.clock.advance(stand.parts.hearing.SETTLING)
+    for what, paths in kinds().items():
+        ask_all(stand, every, what, paths)
+    stand.accounts.policy_changed(MEMBER)
+    for what, paths in kinds_of_member().items():
+        ask_all(stand, every, what, paths)
+
+
+def kinds() -> dict[str, list[str]]:
     chosen = random.Random(1)
     guests = [(chosen.randrange(HOSTS), chosen.randrange(GUESTS)) for _ in range(REQUESTS)]
-    ids = [uuid_of(host, number) for host, number in guests]
-    kinds = {
+    ids, few = [uuid_of(host, number) for host, number in guests], guests[:FEW]
+    page = "/v2.1/servers/detail"
+    return {
         "lookup: servers/UUID": [f"/v2.1/servers/{each}" for each in ids],
         "list: servers?limit=50&marker=": [f"/v2.1/servers?limit=50&marker={each}" for each in ids],
-        "list: servers/detail?limit=50&marker=": [
-            f"/v2.1/servers/detail?limit=50&marker={each}" for each in ids
+        "list: servers/detail?limit=50&marker=": [f"{page}?limit=50&marker={each}" for each in ids],
+        "list: servers/detail?marker=, a page of 1000": [
+            f"{page}?marker={uuid_of(h, n * 48 // GUESTS)}" for h, n in few
         ],
-        "list: servers/detail, a page of 1000": ["/v2.1/servers/detail"] * 20,
-        "find: servers/detail?name= (over all)": [
-            f"/v2.1/servers/detail?name=guest-{n:02}-of-{h:04}" for h, n in guests
+        "find: servers/detail?name=": [f"{page}?name=guest-{n:02}-of-{h:04}" for h, n in guests],
+        "    as a regular expression": [f"{page}?name=^guest-{n:02}-.*{h:04}$" for h, n in few],
+        "    as one without a word, and nothing fits": [
+            f"{page}?name=[x-z]{n % 9}$" for _, n in few
         ],
-        "the same, as a regular expression": [
-            f"/v2.1/servers/detail?name=^guest-{n:02}-of-{h:04}$" for h, n in guests[:20]
+        "find: servers/detail?status=PAUSED": [f"{page}?status=PAUSED"] * FEW,
+        "find: servers/detail?host=": [f"{page}?host=host-{h:04}" for h, _ in few],
+        "the lobby": ["/lobby/guests"] * FEW,
+        "    with a filter that fits one": [
+            f"/lobby/guests?filter=guest-{n:02}-of-{h:04}" for h, n in few
         ],
-        "the lobby, a filter (over all)": [
-            f"/lobby/guests?filter=guest-{n:02}-of-{h:04}" for h, n in guests[:20]
+        "    with one that fits some 15": [
+            f"/lobby/guests?filter={h:04}%20-{n:02}" for h, n in few
         ],
+        "    with one that fits nearly all": ["/lobby/guests?filter=run"] * FEW,
     }
-    for what, paths in kinds.items():
-        measured = [stand.ask(path) for path in paths]
-        told(what, [whole for whole, _ in measured])
-        told("    its longest turn of the reactor", [turn for _, turn in measured])
+
+
+def kinds_of_member() -> dict[str, list[str]]:
+    return {
+        "a member's page of 1000": ["/v2.1/servers/detail"] * FEW,
+        "a member's lobby": ["/lobby/guests"] * FEW,
+        "    with a filter": ["/lobby/guests?filter=of-01"] * FEW,
+    }
+
+
+def ask_all(stand: Stand, every: list[list[dict[str, Any]]], what: str, paths: list[str]) -> None:
+    """
+    Before each request one guest of some host changes.
+    """
+    measured = []
+    for number, path in enumerate(paths):
+        host = number * 7 % HOSTS
+        guest = every[host][number % GUESTS]
+        guest["state"] = "running" if guest["state"] == "paused" else "paused"
+        stand.announce(host, every[host])
+        measured.append(stand.ask(path))
+    told(what, [whole for whole, _ in measured])
+    told("    its longest turn of the reactor", [turn for _, turn in measured])
 
 
 if __name__ == "__main__":

@@ -95,8 +95,10 @@ class Attendance:
         """
         @return: the open consoles of that guest by name.
         """
-        there = sorted(self._by_domain.get(domain, ()))
-        return {name: self._hosts[host][name] for host, name in there}
+        there = self._by_domain.get(domain)
+        if there is None:
+            return {}
+        return {name: self._hosts[host][name] for host, name in sorted(there)}
 
     def place(self, console: str) -> tuple[str, str] | None:
         """

@@ -8,7 +8,9 @@ into the audit log.  A guest that the caller may not see is not there.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from bisect import bisect_left
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import NoReturn
 
 from twisted.internet.interfaces import IReactorTime
@@ -21,17 +23,34 @@ from consoleapi.consoles import Console, Consoles, Opened
 from consoleapi.directory import Directory, Guest, key_of, parse_uuid
 from consoleapi.faults import Fault
 from consoleapi.hearing import Hearing
-from consoleapi.order import Key
+from consoleapi.order import Block, Key
 from consoleapi.policy import ADMIN, READ_WRITE
+from consoleapi.wanted import Wanted
 from consolebus.ibus import BusFailure, Context
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """
+    @ivar total: how many guests somebody sees.
+    @ivar fitting: how many of them are wanted.
+    @ivar told: of these, the first, and what may be done with them.
+    """
+
+    total: int
+    fitting: int
+    told: Sequence[tuple[Guest, str | None]]
 
 
 class Desk:
     """
-    @cvar SLICE: guests that are looked at in one turn of the reactor.
+    @cvar LOOKS: at guests in one turn of the reactor, of those that cost next to
+        nothing: is there a word in what is written of them?
+    @cvar CLOSELY: how many of them one look at a guest itself takes.
     """
 
-    SLICE = 250
+    LOOKS = 15_000
+    CLOSELY = 12
 
     def __init__(
         self,
@@ -51,34 +70,41 @@ class Desk:
 
     # Finding.
 
-    async def each(
-        self, caller: Caller, after: Key | None = None, text: str = ""
-    ) -> AsyncIterator[Guest]:
+    async def _blocks(
+        self, caller: Caller, wanted: Wanted, after: Key | None = None
+    ) -> AsyncIterator[tuple[int, Block[Guest], Sequence[int]]]:
         """
-        Every guest that C{caller} may see, by name.
-
-        @param text: what their names contain.
+        A block at a time, by name: how many guests C{caller} sees there, and the
+        positions of those that are wanted.
         """
         standing = self._accounts.standing(caller.name)
-        while True:
-            guests, after = self._directory.scan(after, self.SLICE, text)
-            for guest in guests:
-                if standing.mode(guest) is not None:
-                    yield guest
-            if after is None:
+        blocks, first = self._directory.after(after)
+        while blocks:
+            cost = 0
+            for block in blocks:
+                after = key_of(block.items[-1]) if block.items else after
+                if standing.role == ADMIN:
+                    seen: Sequence[int] = range(len(block.items))
+                else:
+                    cost += 0 if block.is_known_to(standing) else self.CLOSELY * len(block.items)
+                    seen = block.seen(standing, lambda guest: standing.mode(guest) is not None)
+                if first:
+                    seen, first = seen[bisect_left(seen, first) :], 0
+                having = wanted.with_words(block, seen)
+                yield len(seen), block, wanted.that_fit(block, having)
+                cost += self.CLOSELY + len(seen) * len(wanted.words)
+                cost += 0 if wanted.fits is None else self.CLOSELY * len(having)
+                if cost > self.LOOKS:
+                    break
+            else:
                 return
             await self.breathe()
+            blocks, first = self._directory.after(after)
 
     async def page(
-        self,
-        caller: Caller,
-        fits: Callable[[Guest], bool],
-        marker: str | None,
-        most: int,
-        text: str = "",
+        self, caller: Caller, wanted: Wanted, marker: str | None, most: int
     ) -> tuple[list[Guest], bool]:
         """
-        @param text: what the names of those that fit contain.
         @param marker: the UUID of the guest after which to begin.
         @return: up to C{most} guests, and whether there are more.
         @raise Fault: 400, the marker is nobody's.
@@ -92,16 +118,33 @@ class Desk:
             after = key_of(guest)
 
         async def look() -> list[Guest]:
-            found = []
-            async for guest in self.each(caller, after, text):
-                if fits(guest):
-                    found.append(guest)
-                    if len(found) > most:
-                        break
+            found: list[Guest] = []
+            async for _, block, positions in self._blocks(caller, wanted, after):
+                found += (block.items[at] for at in positions[: most + 1 - len(found)])
+                if len(found) > most:
+                    break
             return found
 
         found = await (look() if marker else self._hearing.find(look))
         return found[:most], len(found) > most
+
+    async def overview(self, caller: Caller, wanted: Wanted, most: int) -> Overview:
+        """
+        @param most: how many of the guests that are wanted are told.
+        """
+        standing = self._accounts.standing(caller.name)
+
+        async def look() -> Overview | None:
+            total, fitting = 0, 0
+            told: list[tuple[Guest, str | None]] = []
+            async for seen, block, positions in self._blocks(caller, wanted):
+                total += seen
+                fitting += len(positions)
+                guests = [block.items[at] for at in positions[: most - len(told)]]
+                told += ((guest, standing.mode(guest)) for guest in guests)
+            return Overview(total, fitting, told) if total else None
+
+        return await self._hearing.find(look) or Overview(0, 0, [])
 
     async def guest(self, caller: Caller, name: str, context: Context) -> Guest:
         """

@@ -20,11 +20,12 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
-from consoleapi.order import Key, Order
+from consoleapi.order import Block, Key, Order
 from consolebus.ibus import BadArguments
 
 RUNNING = "running"
@@ -72,17 +73,20 @@ class _Host:
 class Directory:
     """
     Finding one guest costs the same with tens of thousands as with ten; a
-    host's news cost what the host has.
+    host's news cost what has changed.
 
     @cvar SILENT_AFTER: seconds without news after which the state of a host's
         guests is unknown.
     @cvar FORGOTTEN_AFTER: seconds without news after which they are forgotten.
     @cvar MOST_HOSTS: hosts known at a time.
+    @cvar MOST_LATE: of those that fall silent or are forgotten, how many are seen
+        to in one turn of the reactor.
     """
 
     SILENT_AFTER = 90.0
     FORGOTTEN_AFTER = 3600.0
     MOST_HOSTS = 5000
+    MOST_LATE = 10
 
     def __init__(
         self, clock: IReactorTime, forgotten: Callable[[str], None] = lambda host: None
@@ -92,9 +96,12 @@ class Directory:
         """
         self._clock = clock
         self._forgotten = forgotten
+        # The one that was heard of last is at the end; those in C{_silent} come first.
         self._hosts: OrderedDict[str, _Host] = OrderedDict()
-        self._by_uuid: dict[str, dict[str, Guest]] = {}
-        self._order = Order()
+        self._silent: set[str] = set()
+        self._meant: dict[str, Guest] = {}
+        self._moving: dict[str, frozenset[str]] = {}
+        self._order = Order(key_of)
 
     def host_is(self, host: object, away: object, domains: object) -> bool:
         """
@@ -103,55 +110,41 @@ class Directory:
         @return: whether the host was unknown until now.
         @raise BadArguments: they make no sense; nothing of them is taken.
         """
-        self._forget()
+        self._look_at_the_clock()
         name, why = parse_host(host), _text(away, "away", 1000)
         known = self._hosts.get(name)
-        if known is None:
-            if len(self._hosts) >= self.MOST_HOSTS:
-                raise BadArguments(f"{self.MOST_HOSTS} hosts are known already.")
-            guests: dict[str, Guest] = {}
-        else:
-            guests = known.guests
-        if domains is not None:
-            told = _parse_domains(domains, name, self._clock.seconds(), guests)
-            self._replace(guests, told)
-            guests = told
-        self._hosts[name] = _Host(self._clock.seconds(), why, guests)
+        if known is None and len(self._hosts) >= self.MOST_HOSTS:
+            raise BadArguments(f"{self.MOST_HOSTS} hosts are known already.")
+        now = self._clock.seconds()
+        guests = known.guests if known is not None else {}
+        told = guests if domains is None else _parse_domains(domains, name, now, guests)
+        self._hosts[name] = _Host(now, why, guests)
         self._hosts.move_to_end(name)
+        was_silent = name in self._silent
+        self._silent.discard(name)
+        self._replace(name, told, all_of_them=was_silent)
         return known is None
 
     def find(self, uuid: str) -> Guest | None:
         """
         The guest of that UUID, on the host that is meant.
         """
-        self._forget()
-        there = self._by_uuid.get(uuid)
-        return max(there.values(), key=self._claim) if there else None
+        self._look_at_the_clock()
+        return self._meant.get(uuid)
 
-    def scan(
-        self, after: Key | None, most: int, text: str = ""
-    ) -> tuple[Sequence[Guest], Key | None]:
+    def after(self, key: Key | None) -> tuple[Sequence[Block[Guest]], int]:
         """
-        Guests by name, then host, each once.
+        Guests by name, then host, each once, in blocks; what is written of them is
+        what they are shown with: name, host, UUID and state.
 
-        @param after: where to go on; C{None} at the beginning.
-        @param most: how many to look at.
-        @param text: what their names contain; others are not looked at, which
-            costs next to nothing.
-        @return: the guests, and where to go on; C{None} at the end.
+        @param key: where to go on; C{None} at the beginning.
+        @return: as of L{Order.after}; to be used within this turn of the reactor.
         """
-        self._forget()
-        keys, go_on = self._order.scan(after, most, text)
-        guests = []
-        for _, host, uuid in keys:
-            there = self._by_uuid[uuid]
-            guest = there[host]
-            if len(there) == 1 or max(there.values(), key=self._claim) is guest:
-                guests.append(guest)
-        return guests, go_on
+        self._look_at_the_clock()
+        return self._order.after(key)
 
     def __len__(self) -> int:
-        return len(self._by_uuid)
+        return len(self._meant)
 
     def state(self, guest: Guest) -> str:
         """
@@ -184,35 +177,68 @@ class Directory:
             self._hosts[guest.host].heard,
         )
 
-    def _replace(self, old: Mapping[str, Guest], new: Mapping[str, Guest]) -> None:
-        for uuid, guest in old.items():
-            later = new.get(uuid)
-            if later is None or key_of(later) != key_of(guest):
-                self._remove(guest)
-        for uuid, guest in new.items():
-            before = self._by_uuid.setdefault(uuid, {}).get(guest.host)
-            self._by_uuid[uuid][guest.host] = guest
-            if before is None:
-                self._order.add(key_of(guest))
-
-    def _remove(self, guest: Guest) -> None:
-        self._order.remove(key_of(guest))
-        there = self._by_uuid[guest.uuid]
-        del there[guest.host]
-        if not there:
-            del self._by_uuid[guest.uuid]
-
-    def _forget(self) -> None:
+    def _replace(self, host: str, told: dict[str, Guest], *, all_of_them: bool = False) -> None:
         """
-        The host that told last is at the end, so nothing is searched.
+        @param all_of_them: whether even those that are told as before are to be seen to.
         """
-        while self._hosts:
-            name, host = next(iter(self._hosts.items()))
-            if self._clock.seconds() - host.heard <= self.FORGOTTEN_AFTER:
-                return
-            self._replace(host.guests, {})
+        old, self._hosts[host].guests = self._hosts[host].guests, told
+        for uuid in old:
+            if uuid not in told:
+                self._settle(uuid, self._hosts_of(uuid) - {host})
+        for uuid, guest in told.items():
+            if all_of_them or uuid in self._moving or old.get(uuid) is not guest:
+                self._settle(uuid, self._hosts_of(uuid) | {host})
+
+    def _hosts_of(self, uuid: str) -> frozenset[str]:
+        meant = self._meant.get(uuid)
+        return self._moving.get(uuid) or frozenset((meant.host,) if meant is not None else ())
+
+    def _settle(self, uuid: str, hosts: frozenset[str]) -> None:
+        """
+        List the one that is meant.
+
+        @param hosts: those that have it.
+        """
+        if len(hosts) > 1:
+            self._moving[uuid] = hosts
+        else:
+            self._moving.pop(uuid, None)
+        guests = [self._hosts[host].guests[uuid] for host in hosts]
+        guest = max(guests, key=self._claim, default=None)
+        before = self._meant.pop(uuid, None)
+        if before is not None and (guest is None or _place_of(before) != _place_of(guest)):
+            self._order.remove(key_of(before))
+        if guest is not None:
+            self._meant[uuid] = guest
+            words = (guest.name, guest.host, guest.uuid, self.state(guest))
+            self._order.put(guest, " ".join(words).lower().replace("\n", " "))
+
+    def _look_at_the_clock(self) -> None:
+        """
+        See to the hosts that have fallen silent.  They come first, so nothing is
+        searched.
+        """
+        now = self._clock.seconds()
+        for name, host in list(islice(self._hosts.items(), self.MOST_LATE)):
+            if now - host.heard <= self.FORGOTTEN_AFTER:
+                break
+            self._replace(name, {})
             del self._hosts[name]
+            self._silent.discard(name)
             self._forgotten(name)
+        known = len(self._silent)
+        for name, host in list(islice(self._hosts.items(), known, known + self.MOST_LATE)):
+            if now - host.heard <= self.SILENT_AFTER:
+                break
+            self._silent.add(name)
+            self._replace(name, host.guests, all_of_them=True)
+
+
+def _place_of(guest: Guest) -> tuple[Key, str]:
+    """
+    Where it is listed, and what the policy knows it by.
+    """
+    return key_of(guest), guest.owner
 
 
 def key_of(guest: Guest) -> Key:

@@ -129,13 +129,14 @@ class Ec2:
 
     async def _describe(self, asked: Asked, caller: Caller, words: Mapping[str, str]) -> str:
         names = [value for key, value in sorted(words.items()) if key.startswith("InstanceId.")]
-        fits = ec2xml.filters(words)
+        wanted = ec2xml.filters(words)
         if names:
             named = [await self._instance(asked, caller, n) for n in names[: self.MOST_LISTED]]
-            return ec2xml.instances([guest for guest in named if fits(guest)], None)
+            fits = wanted.fits
+            return ec2xml.instances([g for g in named if fits is None or fits(g)], None)
         most = words.get("MaxResults", "")
         count = min(int(most), self.MOST_LISTED) if most.isdecimal() else self.MOST_LISTED
-        guests, more = await self._desk.page(caller, fits, words.get("NextToken"), max(1, count))
+        guests, more = await self._desk.page(caller, wanted, words.get("NextToken"), max(1, count))
         return ec2xml.instances(guests, guests[-1].uuid if more else None)
 
     async def _console_output(self, asked: Asked, caller: Caller, words: Mapping[str, str]) -> str:

@@ -12,6 +12,7 @@ from xml.sax.saxutils import escape
 
 from consoleapi.directory import Guest
 from consoleapi.faults import Fault
+from consoleapi.wanted import EVERYTHING, Wanted
 from consoleapi.web import Asked, Reply
 
 _TYPE = "text/xml;charset=UTF-8"
@@ -99,8 +100,10 @@ def instance_of(guest: Guest) -> str:
     return "i-" + guest.uuid.replace("-", "")
 
 
-def filters(words: Mapping[str, str]) -> Callable[[Guest], bool]:
+def filters(words: Mapping[str, str]) -> Wanted:
     """
+    What C{Filter.N.Name} and C{Filter.N.Value.M} ask for.
+
     @raise Ec2Fault: for a filter that is not understood: to pass it over would
         show more than was asked for.
     """
@@ -114,12 +117,20 @@ def filters(words: Mapping[str, str]) -> Callable[[Guest], bool]:
         if name not in _FILTERS:
             raise Ec2Fault(400, "InvalidParameterValue", f"The filter '{name[:100]}' is invalid")
         wanted.append((_FILTERS[name], values))
-    return lambda guest: all(of(guest) in values for of, values in wanted)
+    if not wanted:
+        return EVERYTHING
+    names = [values for of, values in wanted if of is _name and len(values) == 1]
+    sought = [value.lower() for values in names for value in values if value.isascii()]
+    return Wanted(sought, lambda guest: all(of(guest) in values for of, values in wanted))
+
+
+def _name(guest: Guest) -> str:
+    return guest.name
 
 
 _FILTERS: Mapping[str, Callable[[Guest], str]] = {
     "instance-id": instance_of,
-    "tag:Name": lambda guest: guest.name,
+    "tag:Name": _name,
     "instance-state-name": lambda guest: _STATES[guest.state][1],
     "owner-id": lambda guest: guest.owner,
 }

@@ -16,7 +16,9 @@ Its paths are relative, so it works below any prefix.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +28,11 @@ from consoleapi.authentication import Credentials, IAuthentication
 from consoleapi.desk import Desk
 from consoleapi.directory import SHUTOFF, UNKNOWN, Directory, Guest, parse_uuid
 from consoleapi.faults import Fault
-from consoleapi.hearing import Hearing
+from consoleapi.forms import Form, blank, part, quoted
 from consoleapi.policy import MODES, READ_WRITE
 from consoleapi.routes import Route, Visit
 from consoleapi.sessions import Sessions
+from consoleapi.wanted import Wanted
 from consoleapi.web import Reply
 
 POLICY = (
@@ -47,6 +50,18 @@ _TYPES = {
     ".svg": "image/svg+xml",
 }
 _MOST_FILTER = 255
+_GUEST = Form(
+    {
+        "id": part("id"),
+        "name": blank("name"),
+        "host": blank("host"),
+        "state": part("state"),
+        "devices": blank("devices"),
+        "mode": blank("mode"),
+        "consoles": blank("consoles"),
+        "closed": blank("closed"),
+    }
+)
 
 
 def read_files(folder: Path = FOLDER) -> Mapping[str, Reply]:
@@ -75,7 +90,6 @@ class Lobby:
         authentication: IAuthentication,
         credentials: Credentials,
         sessions: Sessions,
-        hearing: Hearing,
         directory: Directory,
         attendance: Attendance,
         desk: Desk,
@@ -85,7 +99,6 @@ class Lobby:
         self._authentication = authentication
         self._credentials = credentials
         self._sessions = sessions
-        self._hearing = hearing
         self._directory = directory
         self._attendance = attendance
         self._desk = desk
@@ -153,59 +166,43 @@ class Lobby:
     async def _guests(self, visit: Visit) -> Reply:
         caller = visit.caller
         words = (visit.asked.arg("filter") or "")[:_MOST_FILTER].lower().split()
-        total, fitting, listed = 0, 0, []
+        # Every word is somewhere in what is shown of a guest.
+        seen = await self._desk.overview(caller, Wanted(words), self.MOST_LISTED)
+        known = json.dumps({"user": caller.name, "total": seen.total, "fitting": seen.fitting})
+        listed = _GUEST.fill(self._guest(guest, mode) for guest, mode in seen.told)
+        body = b'%b, "guests": [%b]}' % (known.removesuffix("}").encode("ascii"), listed)
+        return Reply(200, body, "application/json")
 
-        async def is_any() -> bool:
-            async for _ in self._desk.each(caller):
-                return True
-            return False
-
-        await self._hearing.find(is_any)
-        async for guest in self._desk.each(caller):
-            total += 1
-            if self._fits(guest, words):
-                fitting += 1
-                if fitting <= self.MOST_LISTED:
-                    listed.append(self._guest(guest, self._desk.mode(caller, guest)))
-        return Reply.of({"user": caller.name, "total": total, "fitting": fitting, "guests": listed})
-
-    def _guest(self, guest: Guest, mode: str | None) -> dict[str, Any]:
-        consoles = self._attendance.of(guest.uuid)
+    def _guest(self, guest: Guest, mode: str | None) -> dict[str, str]:
+        consoles, state = self._consoles(guest), self._directory.state(guest)
         return {
             "id": guest.uuid,
-            "name": guest.name,
-            "host": guest.host,
-            "state": self._directory.state(guest),
-            "devices": list(guest.devices),
-            "mode": mode,
-            "consoles": [
-                {
-                    "id": name,
-                    "device": console.device,
-                    "viewers": len(console.viewers),
-                    "users": sorted(set(console.viewers.values()))[: self.MOST_VIEWERS],
-                }
-                for name, console in consoles.items()
-            ],
-            "closed": self._why_not(guest),
+            "name": quoted(guest.name),
+            "host": quoted(guest.host),
+            "state": state,
+            "devices": _listed(guest.devices),
+            "mode": quoted(mode) if mode is not None else "null",
+            "consoles": json.dumps(consoles) if consoles else "[]",
+            "closed": quoted(self._why_not(guest, state)),
         }
 
-    def _fits(self, guest: Guest, words: list[str]) -> bool:
-        """
-        Whether every word is somewhere in what is shown of C{guest}.
-        """
-        if not words:
-            return True
-        state = self._directory.state(guest)
-        text = f"{guest.name} {guest.host} {guest.uuid} {state}".lower()
-        return all(word in text for word in words)
+    def _consoles(self, guest: Guest) -> list[dict[str, Any]]:
+        return [
+            {
+                "id": name,
+                "device": console.device,
+                "viewers": len(console.viewers),
+                "users": sorted(set(console.viewers.values()))[: self.MOST_VIEWERS],
+            }
+            for name, console in self._attendance.of(guest.uuid).items()
+        ]
 
-    def _why_not(self, guest: Guest) -> str:
+    def _why_not(self, guest: Guest, state: str) -> str:
         """
         Why no console of C{guest} can be opened, as far as is known here; or
         empty.
         """
-        state, away = self._directory.state(guest), self._directory.away(guest.host)
+        away = self._directory.away(guest.host)
         if state == UNKNOWN and self._directory.is_silent(guest.host):
             return f"Host {guest.host} has not been heard of for a while"
         if away:
@@ -247,3 +244,8 @@ class Lobby:
         guest = await self._desk.guest(visit.caller, visit.names["guest"], context)
         await self._desk.close(visit.caller, guest, visit.names["console"], context)
         return Reply.of({})
+
+
+@lru_cache(256)
+def _listed(devices: tuple[str, ...]) -> str:
+    return json.dumps(devices)

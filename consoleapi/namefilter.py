@@ -19,7 +19,8 @@ _MOST = 255
 _MOST_REPEATS = 2
 _MOST_OPTIONS = 4
 _ATOM = r"(?:[^\\^$.*+?{}()\[\]|]|\.|\\[^0-9A-Za-z]|\\[dwsDWS]|\[\^?[^\\\[\]]+\])"
-_LITERAL = re.compile(r"[A-Za-z0-9_ :@-]+")
+_LITERAL = re.compile(r"[A-Za-z0-9_:@-]+")
+_PIECE = re.compile(rf"(?P<atom>{_ATOM})(?P<repeat>[*+?]?)|[$^|]", re.DOTALL)
 _SAFE = re.compile(rf"(?:\^|\$|\||{_ATOM}[*+?]?)*", re.DOTALL)
 
 
@@ -27,8 +28,8 @@ class NameFilter:
     """
     One C{?name=}.
 
-    @ivar literal: what every name that fits contains, if the expression is no more
-        than that; else empty.
+    @ivar word: what every name that fits contains, in lower case, or empty: the
+        longest there is in it that stands for itself.
     """
 
     def __init__(self, text: str) -> None:
@@ -38,8 +39,8 @@ class NameFilter:
         if len(text) > _MOST:
             raise Fault(400, f"A name to look for has at most {_MOST} characters.")
         self._text = text
-        self.literal = text if _LITERAL.fullmatch(text) else ""
         self._expression = _compiled(text)
+        self.word = _word(text if self._expression is None else _always(text))
 
     def fits(self, name: str) -> bool:
         return self._text in name or (
@@ -58,3 +59,23 @@ def _compiled(text: str) -> re.Pattern[str] | None:
         return re.compile(text, re.DOTALL)
     except re.error:
         return None
+
+
+def _always(expression: str) -> str:
+    """
+    @return: characters that stand for themselves in every name that fits, a tab
+        between those that need not follow each other.
+    """
+    found = ""
+    for piece in _PIECE.finditer(expression):
+        if piece[0] == "|":
+            return ""
+        is_itself = piece["atom"] is not None and _LITERAL.fullmatch(piece["atom"])
+        found += piece["atom"] if is_itself and piece["repeat"] in ("", "+") else "\t"
+        if piece["repeat"]:
+            found += "\t"
+    return found
+
+
+def _word(text: str) -> str:
+    return max(_LITERAL.findall(text), key=len, default="").lower()

@@ -68,10 +68,11 @@ class Rule:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Standing:
     """
-    What one user may do.
+    What one user may do.  Each is itself and no other, so that what it sees can be
+    remembered.
 
     @ivar role: empty for who is not in the policy.
     @ivar rules: those that are about this user; an admin needs none.

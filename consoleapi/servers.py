@@ -7,13 +7,15 @@ nobody's business here; it is given empty, since clients trip over what is missi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha224
 from typing import Any
 
 from consoleapi.directory import Directory, Guest
+from consoleapi.forms import Form, blank, members, part, quoted, some
 from consoleapi.versions import Microversion
 
 
@@ -59,64 +61,103 @@ class Servers:
         self._time = time
 
     def status(self, guest: Guest) -> str:
-        return self._condition(guest).status
+        return CONDITIONS[self._directory.state(guest)].status
 
-    def brief(self, guest: Guest, root: str) -> dict[str, Any]:
+    def brief(self, guests: Iterable[Guest], root: str, version: Microversion) -> bytes:
         """
         @param root: our own URL, ending with a slash.
+        @return: JSON of each, and commas between them.
         """
-        return {
-            "id": guest.uuid,
-            "name": guest.name,
-            "links": [
-                {"rel": "self", "href": f"{root}v2.1/servers/{guest.uuid}"},
-                {"rel": "bookmark", "href": f"{root}servers/{guest.uuid}"},
-            ],
+        form = Form(_brief(root))
+        return form.fill({"id": guest.uuid, "name": quoted(guest.name)} for guest in guests)
+
+    def detailed(self, guests: Iterable[Guest], root: str, version: Microversion) -> bytes:
+        state, since = self._directory.state, self._time() - self._seconds()
+        form = Form(_detailed(root, version))
+        return form.fill(
+            {
+                "id": guest.uuid,
+                "name": quoted(guest.name),
+                "created": _moment(int(since + guest.heard)),
+                "updated": _moment(int(since + guest.changed)),
+                "condition": _CONDITIONS[state(guest)],
+                "place": _place(guest.owner, guest.host),
+            }
+            for guest in guests
+        )
+
+
+def _brief(root: str) -> dict[str, Any]:
+    return {
+        "id": part("id"),
+        "name": blank("name"),
+        "links": [
+            {"rel": "self", "href": f"{root}v2.1/servers/{part('id')}"},
+            {"rel": "bookmark", "href": f"{root}servers/{part('id')}"},
+        ],
+    }
+
+
+def _detailed(root: str, version: Microversion) -> dict[str, Any]:
+    return {
+        **_brief(root),
+        **some("condition"),
+        **some("place"),
+        "user_id": "",
+        "created": part("created"),
+        "updated": part("updated"),
+        "metadata": {},
+        "addresses": {},
+        "accessIPv4": "",
+        "accessIPv6": "",
+        "image": "",
+        "flavor": _flavor(version),
+        "key_name": None,
+        "config_drive": "",
+        "progress": 0,
+        "locked": False,
+        "description": None,
+        "tags": [],
+        "security_groups": [],
+        "OS-DCF:diskConfig": "MANUAL",
+        "OS-EXT-AZ:availability_zone": "",
+        "OS-EXT-SRV-ATTR:hostname": blank("name"),
+        "OS-EXT-SRV-ATTR:instance_name": blank("name"),
+        "OS-EXT-STS:task_state": None,
+        "OS-SRV-USG:launched_at": None,
+        "OS-SRV-USG:terminated_at": None,
+        "os-extended-volumes:volumes_attached": [],
+    }
+
+
+_CONDITIONS = {
+    state: members(
+        {
+            "status": words.status,
+            "OS-EXT-STS:power_state": words.power,
+            "OS-EXT-STS:vm_state": words.vm,
         }
+    )
+    for state, words in CONDITIONS.items()
+}
 
-    def detailed(self, guest: Guest, root: str, version: Microversion) -> dict[str, Any]:
-        condition = self._condition(guest)
-        return {
-            **self.brief(guest, root),
-            "status": condition.status,
-            "tenant_id": guest.owner,
-            "user_id": "",
-            "created": self._moment(guest.heard),
-            "updated": self._moment(guest.changed),
-            "hostId": sha224(f"{guest.owner}{guest.host}".encode()).hexdigest(),
-            "metadata": {},
-            "addresses": {},
-            "accessIPv4": "",
-            "accessIPv6": "",
-            "image": "",
-            "flavor": _flavor(version),
-            "key_name": None,
-            "config_drive": "",
-            "progress": 0,
-            "locked": False,
-            "description": None,
-            "tags": [],
-            "security_groups": [],
-            "OS-DCF:diskConfig": "MANUAL",
-            "OS-EXT-AZ:availability_zone": "",
-            "OS-EXT-SRV-ATTR:host": guest.host,
-            "OS-EXT-SRV-ATTR:hostname": guest.name,
-            "OS-EXT-SRV-ATTR:hypervisor_hostname": guest.host,
-            "OS-EXT-SRV-ATTR:instance_name": guest.name,
-            "OS-EXT-STS:power_state": condition.power,
-            "OS-EXT-STS:task_state": None,
-            "OS-EXT-STS:vm_state": condition.vm,
-            "OS-SRV-USG:launched_at": None,
-            "OS-SRV-USG:terminated_at": None,
-            "os-extended-volumes:volumes_attached": [],
+
+# Many guests share a moment, and all of a project on a host their place.
+@lru_cache(2048)
+def _moment(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@lru_cache(2048)
+def _place(owner: str, host: str) -> str:
+    return members(
+        {
+            "tenant_id": owner,
+            "hostId": sha224(f"{owner}{host}".encode()).hexdigest(),
+            "OS-EXT-SRV-ATTR:host": host,
+            "OS-EXT-SRV-ATTR:hypervisor_hostname": host,
         }
-
-    def _condition(self, guest: Guest) -> Condition:
-        return CONDITIONS[self._directory.state(guest)]
-
-    def _moment(self, seconds: float) -> str:
-        moment = datetime.fromtimestamp(self._time() - (self._seconds() - seconds), UTC)
-        return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    )
 
 
 def _flavor(version: Microversion) -> dict[str, Any]:

@@ -232,7 +232,6 @@ def make_parts(
         visitors,
         credentials,
         sessions,
-        hearing,
         directory,
         attendance,
         desk,

@@ -9,10 +9,22 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from consoleapi.directory import Directory, parse_uuid
-from consoleapi.names import Names
+from consoleapi.directory import Directory, Guest, parse_uuid
+from consoleapi.wanted import Wanted
 from consolebus.ibus import BadArguments
 from tests.consoleapi.world import domain, uuid
+
+
+def listed(directory: Directory, *words: str) -> list[Guest]:
+    """
+    @return: the guests of which all C{words} are written.
+    """
+    blocks, _ = directory.after(None)
+    return [
+        block.items[at]
+        for block in blocks
+        for at in Wanted(words).with_words(block, range(len(block.items)))
+    ]
 
 
 class DirectoryTests(SynchronousTestCase):
@@ -43,7 +55,7 @@ class DirectoryTests(SynchronousTestCase):
         self.tell("h1", domain(2, "renamed"))
 
         self.assertIsNone(self.where(1))
-        self.assertEqual([guest.name for guest in self.directory.scan(None, 100)[0]], ["renamed"])
+        self.assertEqual([guest.name for guest in listed(self.directory)], ["renamed"])
 
     def test_running_one_of_two_wins(self) -> None:
         """
@@ -59,7 +71,7 @@ class DirectoryTests(SynchronousTestCase):
 
                 assert guest is not None
                 self.assertEqual(guest.host, "h1", told)
-                self.assertEqual(len(directory.scan(None, 100)[0]), 1)
+                self.assertEqual(len(listed(directory)), 1)
 
     def test_host_that_is_heard_of_wins_over_a_silent_one(self) -> None:
         self.tell("h1", domain(1, "web1"))
@@ -93,7 +105,7 @@ class DirectoryTests(SynchronousTestCase):
         self.tell("h1", domain(3, "a"))
 
         self.assertEqual(
-            [(guest.name, guest.host) for guest in self.directory.scan(None, 100)[0]],
+            [(guest.name, guest.host) for guest in listed(self.directory)],
             [("a", "h1"), ("a", "h2"), ("b", "h2")],
         )
 
@@ -151,32 +163,83 @@ class DirectoryTests(SynchronousTestCase):
             self.assertIsNone(parse_uuid(text), text)
 
 
-class NamesTests(SynchronousTestCase):
+class WrittenTests(SynchronousTestCase):
     """
-    Finding names by a part of them.
+    What is written of guests is what they are found by.
     """
 
-    def test_each_name_once_in_order(self) -> None:
-        names = Names(["aa", "b", "aba", "", "a"])
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.directory = Directory(self.clock)
 
-        self.assertEqual(names.containing("a", 0, 10), [0, 2, 4])
-        self.assertEqual(names.containing("a", 0, 2), [0, 2])
-        self.assertEqual(names.containing("a", 1, 10), [2, 4])
-        self.assertEqual(names.containing("a", 5, 10), [])
-        self.assertEqual(names.containing("ab", 0, 10), [2])
-        self.assertEqual(Names([]).containing("a", 0, 10), [])
+    def tell(self, host: str, *domains: dict[str, Any]) -> None:
+        self.directory.host_is(host, "", list(domains))
+
+    def found(self, *words: str) -> list[str]:
+        return [guest.name for guest in listed(self.directory, *words)]
+
+    def test_name_host_uuid_and_state(self) -> None:
+        self.tell("h1", domain(1, "Web1"), domain(2, "db", "paused"))
+
+        self.assertEqual(self.found("web"), ["Web1"])
+        self.assertEqual(self.found("h1", "paused"), ["db"])
+        self.assertEqual(self.found(uuid(2)), ["db"])
+        self.assertEqual(self.found("web", "paused"), [])
 
     def test_it_is_kept_up_to_date(self) -> None:
-        directory = Directory(Clock())
+        self.tell("h1", domain(1, "web1"), domain(2, "db"))
+        first = self.found("web")
+        self.tell("h1", domain(1, "web1", "shutoff"), domain(3, "web3"))
+        second = self.found("web")
+        shut = self.found("shutoff")
+        self.tell("h1", domain(1, "renamed"))
 
-        def found(text: str) -> list[str]:
-            return [guest.name for guest in directory.scan(None, 10, text)[0]]
+        self.assertEqual((first, second, shut), (["web1"], ["web1", "web3"], ["web1"]))
+        self.assertEqual((self.found("web"), self.found("named")), ([], ["renamed"]))
 
-        directory.host_is("h1", "", [domain(1, "web1"), domain(2, "db")])
-        first = found("web")
-        directory.host_is("h1", "", [domain(1, "web1", "shutoff"), domain(3, "web3")])
-        second = found("web")
-        directory.host_is("h1", "", [domain(1, "renamed")])
+    def test_state_of_a_silent_host_is_unknown_until_it_is_heard_of(self) -> None:
+        self.tell("h1", domain(1, "web1"))
+        self.tell("h2")
+        self.clock.advance(60)
+        self.tell("h2", domain(2, "web2"))
 
-        self.assertEqual((first, second), (["web1"], ["web1", "web3"]))
-        self.assertEqual((found("web"), found("named")), ([], ["renamed"]))
+        self.clock.advance(31)
+        silent = self.found("unknown")
+        self.tell("h1", domain(1, "web1"))
+
+        self.assertEqual((silent, self.found("unknown")), (["web1"], []))
+        self.assertEqual(self.found("running"), ["web1", "web2"])
+
+    def test_many_that_fall_silent_take_several_turns(self) -> None:
+        """
+        And are all seen to at last, as are those that are forgotten.
+        """
+        for number in range(25):
+            self.tell(f"h{number}", domain(number, f"web{number:02}"))
+
+        self.clock.advance(91)
+        silent = [len(self.found("unknown")) for _ in range(4)]
+        self.clock.advance(3600)
+        known = [len(self.found()) for _ in range(4)]
+
+        self.assertEqual((silent, known), ([10, 20, 25, 25], [15, 5, 0, 0]))
+
+    def test_one_that_moves_is_written_of_once(self) -> None:
+        """
+        On the host that is meant, whichever falls silent or loses it.
+        """
+        self.tell("h1", domain(1, "web1"))
+        self.tell("h2", domain(1, "web1", "shutoff"))
+        before = self.found("h1"), self.found("h2")
+        self.clock.advance(91)
+        self.tell("h2", domain(1, "web1", "shutoff"))
+        after = self.found("h1"), self.found("h2")
+        self.tell("h2")
+
+        self.assertEqual((before, after), ((["web1"], []), ([], ["web1"])))
+        self.assertEqual((self.found("h1"), self.found("h2")), (["web1"], []))
+
+    def test_name_with_a_line_s_end(self) -> None:
+        self.tell("h1", domain(1, "x\ny"), domain(2, "z"))
+
+        self.assertEqual((self.found("y"), self.found("z")), (["x\ny"], ["z"]))

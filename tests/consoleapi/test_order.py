@@ -10,33 +10,36 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from consoleapi.order import Key, Order
+from consoleapi.order import Block, Key, Order
 
 _NAMES = st.text("ab", min_size=1, max_size=3)
 _KEYS = st.tuples(_NAMES, _NAMES, _NAMES)
 
 
-class Small(Order):
+class Small(Order[Key]):
     """
-    With blocks that are soon full, and few of them to a search.
+    With blocks that are soon full.
     """
 
     MOST = 4
-    BLOCKS = 2
+
+    def __init__(self) -> None:
+        super().__init__(lambda key: key)
 
 
-def everything(order: Order, most: int, text: str) -> Sequence[Key]:
+def found(order: Order[Key], word: str, after: Key | None = None) -> Sequence[Key]:
     """
-    @return: all that is found, however many searches it takes.
+    @return: in order, all that C{word} is written of, a block at a time.
     """
-    found: list[Key] = []
-    after: Key | None = None
-    for _ in range(1000):
-        keys, after = order.scan(after, most, text)
-        assert len(keys) <= most
-        found += keys
-        if after is None:
-            return found
+    keys: list[Key] = []
+    for _ in range(100):
+        blocks, first = order.after(after)
+        if not blocks or not blocks[0].items:
+            return keys
+        block = blocks[0]
+        positions = block.containing(word, range(len(block.items))[first:])
+        keys += [block.items[at] for at in positions]
+        after = block.items[-1]
     raise AssertionError("it never ends")
 
 
@@ -45,38 +48,94 @@ class OrderTests(SynchronousTestCase):
     Whoever comes and goes, everybody is listed once, in order.
     """
 
-    @settings(derandomize=True, max_examples=200, deadline=None)
+    @settings(derandomize=True, max_examples=300, deadline=None)
     @given(
-        st.lists(st.tuples(st.booleans(), _KEYS), max_size=60),
-        st.integers(1, 5),
-        st.sampled_from(["", "a", "ab", "bb"]),
+        st.lists(st.tuples(st.sampled_from(("put", "remove", "look")), _KEYS), max_size=60),
+        st.sampled_from(["", "a", "ab", "bb", "b x"]),
+        st.none() | _KEYS,
     )
     def test_like_a_sorted_list(
-        self, changes: list[tuple[bool, Key]], most: int, text: str
+        self, changes: list[tuple[str, Key]], word: str, after: Key | None
     ) -> None:
+        """
+        Also when it is searched between two changes.
+        """
         order, model = Small(), set()
-        for comes, key in changes:
-            if comes and key not in model:
-                order.add(key)
+        for what, key in changes:
+            if what == "put":
+                order.put(key, f"{key[0]} x")
                 model.add(key)
-            elif not comes and key in model:
+            elif what == "remove" and key in model:
                 order.remove(key)
                 model.remove(key)
+            elif what == "look":
+                found(order, "a")
 
-        found = everything(order, most, text)
+        keys = found(order, word, after)
 
-        self.assertEqual(found, sorted(key for key in model if text in key[0]))
+        expected = [key for key in model if word in f"{key[0]} x"]
+        self.assertEqual(keys, sorted(k for k in expected if after is None or k > after))
 
-    def test_a_search_is_bounded(self) -> None:
-        """
-        One that finds nothing stops after some blocks, and says where to go on.
-        """
+    def test_what_is_written_can_change(self) -> None:
         order = Small()
-        for n in range(100):
-            order.add((f"web{n:02}", "h1", str(n)))
+        key = ("web", "h1", "1")
+        order.put(key, "web running")
 
-        keys, after = order.scan(None, 10, "db")
+        order.put(key, "web paused")
 
-        self.assertEqual(keys, [])
-        assert after is not None
-        self.assertLess(after[0], "web10")
+        self.assertEqual((found(order, "running"), found(order, "paused")), ([], [key]))
+
+
+class BlockTests(SynchronousTestCase):
+    """
+    One block, in which a word is rare or frequent.
+    """
+
+    LINES = [f"web{n} {'rare' if n % 97 == 3 else 'often often'}" for n in range(300)]
+
+    def setUp(self) -> None:
+        self.block = Block(list(range(300)), self.LINES.copy())
+
+    def test_each_once(self) -> None:
+        for positions in (range(300), range(50, 120), [2, 3, 4, 100, 299], []):
+            for word in ("rare", "often", "web", "web1", "e", "none", "\n", "web1\n"):
+                expected = [at for at in positions if word in self.LINES[at]]
+
+                self.assertEqual(self.block.containing(word, positions), expected, word)
+
+    def test_what_somebody_sees_is_found_out_once(self) -> None:
+        asked: list[int] = []
+
+        def sees(item: int) -> bool:
+            asked.append(item)
+            return item % 100 == 0
+
+        for _ in range(2):
+            self.assertEqual(self.block.seen("ann", sees), [0, 100, 200])
+
+        self.assertEqual(len(asked), 300)
+
+    def test_and_again_when_somebody_comes_or_goes(self) -> None:
+        self.block.seen("ann", lambda item: item == 3)
+
+        self.block.insert(0, 300, "new")
+        self.assertEqual(self.block.seen("ann", lambda item: item == 3), [4])
+        self.block.remove(0)
+        self.assertEqual(self.block.seen("ann", lambda item: item == 3), [3])
+
+    def test_it_can_be_empty(self) -> None:
+        block = Block(["web"], ["web"])
+        block.containing("w", [0])
+
+        block.remove(0)
+        empty = block.containing("w", [])
+        block.insert(0, "db", "db")
+
+        self.assertEqual((empty, block.containing("b", [0]), block.items), ([], [0], ["db"]))
+
+    def test_it_is_remembered_for_some(self) -> None:
+        for viewer in range(100):
+            self.block.seen(viewer, lambda item: True)
+
+        known = [viewer for viewer in range(100) if self.block.is_known_to(viewer)]
+        self.assertEqual(known, list(range(68, 100)))

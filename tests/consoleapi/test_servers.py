@@ -60,6 +60,7 @@ class ListTests(SynchronousTestCase):
         self.assertEqual(self.names("?status=shutoff"), ["web2"])
         self.assertEqual(self.names("?status=ACTIVE&status=PAUSED&host=h1"), ["db", "web1"])
         self.assertEqual(self.names("?status=NONSENSE"), [])
+        self.assertEqual(self.names("?host=%0A&uuid=%0A"), [])
 
     def test_uuid(self) -> None:
         self.assertEqual(self.names(f"?uuid={uuid(3).upper()}"), ["db"])

@@ -4,13 +4,17 @@ The small rooms: names that are looked for, bodies, endpoints, URLs, threads.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from consoleapi.addresses import parse_proxy_url
 from consoleapi.faults import Fault
+from consoleapi.forms import Form, blank, members, part, quoted, some
 from consoleapi.listening import is_private
 from consoleapi.namefilter import NameFilter
 from consoleapi.schema import REMOTE_CONSOLE, check, parse_object
@@ -45,8 +49,57 @@ class NameFilterTests(SynchronousTestCase):
         for text in ("a*" * 30 + "b", "a?" * 40 + "a" * 40, "(.*)*x", ".*.*.*.*.*x"):
             self.assertFalse(NameFilter(text).fits("a" * 255))
 
+    def test_word_is_in_every_name_that_fits(self) -> None:
+        for text, word in (
+            ("Web", "web"),
+            ("^guest-07-of-0123$", "guest-07-of-0123"),
+            ("web[0-9]+-production.*", "-production"),
+            ("webs?-x", "web"),
+            ("ab+c", "ab"),
+            ("a\\.example", "example"),
+            ("a|b", ""),
+            ("[0-9]$", ""),
+            ("(web+)+$", "web"),
+            ("", ""),
+        ):
+            self.assertEqual(NameFilter(text).word, word, text)
+
+    @settings(derandomize=True, max_examples=500, deadline=None)
+    @given(st.text("aB1.*+?[]^$|\\(", max_size=8), st.text("aB1.*+?[]^$|\\(", max_size=8))
+    def test_word_never_hides_a_name(self, text: str, name: str) -> None:
+        names = NameFilter(text)
+
+        self.assertTrue(not names.fits(name) or names.word in name.lower())
+
     def test_too_long(self) -> None:
         self.assertRaises(Fault, NameFilter, "x" * 256)
+
+
+class FormTests(SynchronousTestCase):
+    """
+    JSON of many records.
+    """
+
+    ODD = 'q"\\ %s %(a)s \0a\0 é\n'
+
+    def test_like_json(self) -> None:
+        def record(name: Any, more: dict[str, Any], number: str) -> dict[str, Any]:
+            return {"name": name, "100%": ["%s", f"http://x/{number}/y"], **more, "a": number}
+
+        form = Form(record(blank("name"), dict(some("more")), part("number")))
+        cases: list[tuple[Any, dict[str, Any], str]] = [
+            (self.ODD, {self.ODD: self.ODD, "b": [None]}, "7"),
+            (["x"], {"c": True}, "8"),
+        ]
+
+        filled = form.fill(
+            {"name": json.dumps(name), "more": members(more), "number": number}
+            for name, more, number in cases
+        )
+
+        self.assertEqual(json.loads(b"[%b]" % filled), [record(*each) for each in cases])
+        self.assertEqual(json.loads(quoted(self.ODD)), self.ODD)
+        self.assertEqual(form.fill([]), b"")
 
 
 class SchemaTests(SynchronousTestCase):
