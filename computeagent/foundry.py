@@ -64,7 +64,7 @@ class _Talk(LineOnlyReceiver):
             for one in (ours, theirs):
                 one.setblocking(False)
             self._reactor.adoptStreamConnection(
-                ours.fileno(), socket.AF_UNIX, _factory_of(Sayings(forked))
+                ours.fileno(), socket.AF_UNIX, factory_of(Sayings(forked))
             )
             # They are sent in the reactor's own time, so as copies, which
             # Twisted does not close either.
@@ -182,7 +182,7 @@ class Foundry:
                 command.append(self._user)
             self._spawn(child, command, [theirs.fileno()])
             talk = _Talk(self._reactor, self._ended)
-            self._reactor.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, _factory_of(talk))
+            self._reactor.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, factory_of(talk))
         self._talk, self._child = talk, child
 
     def _ended(self) -> None:
@@ -190,7 +190,10 @@ class Foundry:
         self._log.warn("The foundry is gone; its terminals go on")
 
 
-def _factory_of(protocol: Protocol) -> Factory:
+def factory_of(protocol: Protocol) -> Factory:
+    """
+    @return: for one connection, of which nothing is logged.
+    """
     factory = Factory()
     factory.noisy = False
     factory.buildProtocol = lambda addr: protocol  # type: ignore[method-assign]

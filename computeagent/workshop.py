@@ -23,13 +23,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, TimeoutError, succeed
-from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
+from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.error import ConnectError
 from twisted.logger import Logger
 
 from computeagent.children import Child, Process, Watched, adopted
 from computeagent.devices import has_open
-from computeagent.foundry import Foundry, FoundryGone
+from computeagent.foundry import Foundry, FoundryGone, factory_of
 from computeagent.orders import Orders, TerminalGone
 from computeagent.pids import Running
 from computeagent.ports import PortRange
@@ -193,10 +193,9 @@ class Workshop:
 
     async def _orders(self, room: Room, told: Callable[[Mapping[str, Any]], None]) -> Orders:
         try:
-            orders: Orders = await connectProtocol(
-                UNIXClientEndpoint(self._reactor, str(room.control), timeout=5),
-                Orders(self._reactor, told),
-            )
+            orders: Orders = await UNIXClientEndpoint(
+                self._reactor, str(room.control), timeout=5
+            ).connect(factory_of(Orders(self._reactor, told)))
         except ConnectError:
             raise TerminalGone() from None
         return orders

@@ -16,7 +16,7 @@ from demo.libvirtd import PrivateLibvirt
 from tests.rabbit import MISSING as NO_RABBIT
 from tests.rabbit import Rabbit, shared_rabbit
 from tests.real.daemons import AllInOne, Fleet
-from tests.real.parts import MISSING, children_of, command_of, console_children_of, new_guest, until
+from tests.real.parts import MISSING, command_of, console_children_of, new_guest, until
 from tests.real.viewer import Viewer, exchange
 
 KILLS = 20
@@ -214,10 +214,10 @@ class DaemonTests(SynchronousTestCase):
 
     def test_agent_killed(self) -> None:
         """
-        Open consoles go on, and nobody opens new ones; the next agent ends what
-        it left, and opens consoles anew.
+        Open consoles go on, and nobody opens new ones; the next agent goes on with them
+        (more of that in L{tests.real.test_adoption}).
         """
-        left = children_of(self.fleet.agent.pid)
+        left = console_children_of(self.fleet.agent.pid)
         self.fleet.agent.kill()
         self.goes_on()
         until(lambda: self.fleet.api.ask(self.guest.uuid).status_code == 503, "it is missed")
@@ -228,15 +228,15 @@ class DaemonTests(SynchronousTestCase):
         self.fleet.agent = self.fleet.start("computeagent")
         until(lambda: self.fleet.api.ask(self.guest.uuid).status_code == 200, "it is back")
 
-        self.assertEqual([pid for pid in left if command_of(pid)], [])
-        self.viewer.until_closed()
-        again = Viewer(self, self.fleet.api.url(self.guest))
-        again.type("echo again-$((6*7))\r")
-        again.until_seen("again-42")
+        self.assertEqual([pid for pid in left if not command_of(pid)], [])
+        self.goes_on()
+        second = Viewer(self, self.fleet.api.url(self.guest))
+        second.type("echo second-$((6*7))\r")
+        self.viewer.until_seen("second-42")
 
     def test_agent_stopped(self) -> None:
         """
-        In an orderly way: nothing is left, and the viewer is told.
+        In an orderly way, and with its consoles: nothing is left, and the viewer is told.
         """
         self.fleet.agent.stop()
 
