@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -45,9 +45,10 @@ class Daemon:
     @ivar directory: of its own, for its runtime files, and its log.
     """
 
-    def __init__(self, case: Any, name: str, *arguments: str) -> None:
+    def __init__(self, case: Any, name: str, *arguments: str, within: Sequence[str] = ()) -> None:
         """
         @param name: C{up} for C{ajaxconsole up}, or a plugin's for C{twistd}.
+        @param within: a command that runs it, in place of itself.
         """
         self.name = name
         self.directory = Path(tempfile.mkdtemp(prefix=f"ajaxconsole-test-{name}-"))
@@ -59,7 +60,7 @@ class Daemon:
         self._log = self.directory / "log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [*command, *arguments],
+                [*within, *command, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -226,6 +227,7 @@ class AllInOne(Daemon):
         *arguments: str,
         connect: str | None = None,
         auth: tuple[str, str] | None = None,
+        within: Sequence[str] = (),
     ) -> None:
         port = free_port()
         run = Path(tempfile.mkdtemp(prefix="ajaxconsole-run-"))
@@ -243,7 +245,7 @@ class AllInOne(Daemon):
             defaults["--auth"] = "none"
         given = [word for word in arguments if word.startswith("--")]
         words = [w for name, v in defaults.items() if name not in given for w in (name, v)]
-        super().__init__(case, "up", *words, *arguments)
+        super().__init__(case, "up", *words, *arguments, within=within)
         self.api = Api(f"http://127.0.0.1:{port}/", auth)
         self.port = port
         self.until(self.api.is_up, "the API answers")
