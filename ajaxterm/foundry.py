@@ -31,7 +31,7 @@ import select
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 AGENT = 3
 """The descriptor on which the agent speaks."""
@@ -42,17 +42,28 @@ HANDED = 4
 LONGEST = 1 << 16
 """Bytes of a line."""
 
+REHEARSALS = 12
+"""Python specialises what has run eight times; more than these save nothing (measured)."""
+
 
 class Foundry:
     """
     @ivar children: their pids, by pidfd.
     """
 
-    def __init__(self, agent: socket.socket, begin: Callable[[Sequence[str]], None]) -> None:
+    def __init__(
+        self,
+        agent: socket.socket,
+        read: Callable[[Sequence[str]], Any],
+        begin: Callable[[Any], None],
+    ) -> None:
         """
-        @param begin: is an ajaxterm, in the child; with its arguments.
+        @param read: takes the arguments of an ajaxterm; raises C{SystemExit} with
+            what is wrong with them.
+        @param begin: is an ajaxterm, in the child; with what C{read} returned.
         """
         self._agent: socket.socket | None = agent
+        self._read = read
         self._begin = begin
         self._heard = b""
         self._handed: list[int] = []
@@ -103,24 +114,24 @@ class Foundry:
 
     def _obey(self, line: bytes, handed: list[int]) -> None:
         try:
-            argv = [str(word) for word in json.loads(line)["argv"]]
+            options = self._read([str(word) for word in json.loads(line)["argv"]])
             if len(handed) != HANDED:
                 raise ValueError(f"{len(handed)} descriptors came, not {HANDED}")
             pid = os.fork()
-        except (ValueError, TypeError, KeyError, OSError) as problem:
+        except (ValueError, TypeError, KeyError, OSError, SystemExit) as problem:
             self._say({"failed": str(problem)})
             return
         if pid == 0:
-            self._be_child(argv, handed)
+            self._be_child(options, handed)
         pidfd = os.pidfd_open(pid)
         self.children[pidfd] = pid
         self._say({"pid": pid}, pidfd)
 
-    def _be_child(self, argv: list[str], handed: list[int]) -> NoReturn:
+    def _be_child(self, options: Any, handed: list[int]) -> NoReturn:
         status = 1
         try:
             _keep_only(handed)
-            self._begin(argv)
+            self._begin(options)
             status = 0
         except SystemExit as leaving:
             if isinstance(leaving.code, str):
@@ -185,9 +196,10 @@ def main(argv: Sequence[str]) -> None:
     """
     # Whatever a child would load for itself, each would have of its own; and the
     # user that it has become by then may not be able to read it.
+    sys.modules["OpenSSL"] = None  # type: ignore[assignment]  # 6 MB; Twisted does without
     from twisted.internet import epollreactor
 
-    from ajaxterm.main import main as begin
+    from ajaxterm.main import begin_log, read, run
     from ajaxterm.web import Page
 
     page = Page.load()
@@ -201,15 +213,47 @@ def main(argv: Sequence[str]) -> None:
         os.setuid(uid)
     agent = socket.socket(fileno=AGENT)
     agent.setblocking(True)
+    begin_log()
+    kept = _prepare(page)
     assert "twisted.internet.reactor" not in sys.modules
     gc.collect()
     gc.freeze()
 
-    def be(words: Sequence[str]) -> None:
+    def be(options: Any) -> None:
         epollreactor.install()
-        begin(words, page)
+        run(options, page)
 
-    Foundry(agent, be).run()
+    Foundry(agent, read, be).run()
+    del kept
+
+
+def _prepare(page: Any) -> list[object]:
+    """@return: what must be kept as long as children are forked."""
+    from ajaxterm.main import read, terms_of
+    from ajaxterm.nearby import fill_holes, lay_together
+    from ajaxterm.rehearsal import rehearse, watch
+    from ajaxterm.serve import serve_guest
+    from ajaxterm.web import ProxyDoor
+
+    words = ["--http-fd", "3", "--tty-fd", "4", "--control-fd", "5", "--title", "rehearsal"]
+
+    def serve(reactor: Any, http: socket.socket, tty: socket.socket, control: socket.socket) -> Any:
+        terms = terms_of(read(words))
+        return serve_guest(reactor, terms, page, ProxyDoor, http, tty, control, lambda: None)
+
+    try:
+        kept = lay_together(watch(serve))
+        # What is cached of the attributes of everything that was ever looked up is
+        # replaced bit by bit by what children look up, which changes both.
+        sys._clear_type_cache()
+        for _ in range(REHEARSALS):
+            rehearse(serve)
+        gc.collect()
+        kept.append(fill_holes())
+    except OSError as error:
+        sys.stderr.write(f"Without a rehearsal each terminal takes more memory: {error}\n")
+        kept = []
+    return kept
 
 
 if __name__ == "__main__":

@@ -12,8 +12,9 @@ import socket
 import stat
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from secrets import token_urlsafe
-from typing import Any
+from typing import Any, NoReturn
 
 from twisted.logger import (
     FilteringLogObserver,
@@ -35,6 +36,10 @@ from ajaxterm.viewer import End
 from ajaxterm.web import NoPage, OwnDoor, Page, ProxyDoor
 
 FOREVER = 1e9
+AN_OPEN_SOCKET = "the number of an open socket"
+HANDED = ("http-fd", "tty-fd", "control-fd")
+
+_levels = LogLevelFilterPredicate()
 
 
 def _checked(name: str, words: str, parse: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -58,15 +63,11 @@ def _between(number: float, least: float, most: float) -> float:
     return number
 
 
-def _descriptor(text: str) -> int:
-    descriptor = int(text)
+def _is_socket(descriptor: int) -> bool:
     try:
-        is_socket = stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+        return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
     except (OSError, OverflowError):
-        is_socket = False
-    if not is_socket:
-        raise ValueError()
-    return descriptor
+        return False
 
 
 def _user(text: str) -> tuple[int, int]:
@@ -74,14 +75,6 @@ def _user(text: str) -> tuple[int, int]:
     if match is None:
         raise ValueError()
     return int(match[1]), int(match[2])
-
-
-def _directory(text: str) -> int:
-    # At once: who we become later may not get there.
-    try:
-        return os.open(text, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError:
-        raise ValueError() from None
 
 
 def _log_level(text: str) -> str:
@@ -93,7 +86,7 @@ def _log_level(text: str) -> str:
 
 
 def _socket_row(name: str, words: str) -> list[Any]:
-    return [name, None, None, words, _checked(name, "the number of an open socket", _descriptor)]
+    return [name, None, None, words, _checked(name, AN_OPEN_SOCKET, int)]
 
 
 _PORT = _checked(
@@ -110,7 +103,6 @@ def _seconds_row(name: str, words: str, default: float = 0) -> list[Any]:
 _SCROLLBACK = _checked(
     "scrollback", "a number from 4096", lambda text: int(_between(int(text), 4096, FOREVER))
 )
-_RECORD = _checked("record", "a directory", _directory)
 _RECORD_MOST = _checked(
     "record-most", "a number from 4096", lambda text: int(_between(int(text), 4096, 1e15))
 )
@@ -138,7 +130,7 @@ class Options(usage.Options):
         ["logout", None, "none", "How to log out at the guest: none, eof, or a text to type."],
         _seconds_row("logout-grace", "after the last tab has closed until it is tried", 10),
         ["scrollback", None, 1 << 20, "Bytes of output kept.", _SCROLLBACK],
-        ["record", None, None, "Directory to write recordings to (asciicast v2).", _RECORD],
+        ["record", None, None, "Directory to write recordings to (asciicast v2)."],
         ["record-most", None, 64 << 20, "Bytes of one of its two files.", _RECORD_MOST],
         ["user", None, None, "UID:GID to become, once everything is loaded.", _USER],
         ["log-level", None, "info", "debug, info, warn, error or critical.", _LOG_LEVEL],
@@ -160,7 +152,7 @@ class Options(usage.Options):
         sys.exit(0)
 
     def postOptions(self) -> None:
-        given = [self[name] is not None for name in ("http-fd", "tty-fd", "control-fd")]
+        given = [self[name] is not None for name in HANDED]
         if any(given) and (not all(given) or self.command):
             raise usage.UsageError(
                 "--http-fd, --tty-fd and --control-fd go together, and without a COMMAND"
@@ -169,38 +161,75 @@ class Options(usage.Options):
             raise usage.UsageError("say what to run: ajaxterm -- COMMAND")
 
 
-def main(argv: Sequence[str] | None = None, page: Page | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
+    """
+    Run, until the terminal ends.
+    """
+    run(read(sys.argv[1:] if argv is None else argv))
+
+
+def read(argv: Sequence[str]) -> Options:
+    """
+    @raise SystemExit: with what is wrong with C{argv}.
+    """
+    options = Options()
+    try:
+        options.parseOptions(list(argv))
+    except usage.UsageError as error:
+        _complain(str(error).removeprefix("Parameter type enforcement failed: "))
+    return options
+
+
+@cache
+def begin_log() -> None:
+    """
+    Log to stderr from now on.
+    """
+    observer = FilteringLogObserver(textFileLogObserver(sys.stderr), [_levels])
+    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
+
+
+def run(options: Options, page: Page | None = None) -> None:
     """
     Run, until the terminal ends.
 
     @param page: if it is loaded already.
+    @raise SystemExit: with why it can't; or with the command's status.
     """
-    options = Options()
+    folder = None
+    if options["record"] is not None:
+        # At once: who we become later may not get there.
+        try:
+            folder = os.open(options["record"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            _complain(f"--record is a directory, not {options['record']!r}")
+    for name in HANDED:
+        if options[name] is not None and not _is_socket(options[name]):
+            _complain(f"--{name} is {AN_OPEN_SOCKET}, not {options[name]}")
     try:
-        options.parseOptions(sys.argv[1:] if argv is None else list(argv))
         page = page or Page.load()
-    except usage.UsageError as error:
-        complaint = str(error).removeprefix("Parameter type enforcement failed: ")
-        sys.exit(f"ajaxterm: {complaint}\nTry 'ajaxterm --help'.")
     except NoPage as error:
         sys.exit(f"ajaxterm: {error}")
-    _log_to_stderr(options["log-level"])
+    begin_log()
+    _levels.setLogLevelForNamespace("", LogLevel.levelWithName(options["log-level"]))
 
     from twisted.internet import reactor
 
     try:
         if options["http-fd"] is None:
-            sys.exit(_serve_command(reactor, options, page, os.environ))
-        _serve_guest(reactor, options, page)
+            sys.exit(_serve_command(reactor, options, page, os.environ, folder))
+        _serve_guest(reactor, options, page, folder)
     except CanNotRecord as error:
         sys.exit(f"ajaxterm: {error}")
     reactor.run()
 
 
-def _serve_guest(reactor: Any, options: Options, page: Page) -> None:
-    http, tty, control = (
-        socket.socket(fileno=options[name]) for name in ("http-fd", "tty-fd", "control-fd")
-    )
+def _complain(words: str) -> NoReturn:
+    sys.exit(f"ajaxterm: {words}\nTry 'ajaxterm --help'.")
+
+
+def _serve_guest(reactor: Any, options: Options, page: Page, folder: int | None) -> None:
+    http, tty, control = (socket.socket(fileno=options[name]) for name in HANDED)
     os.chdir("/")
     if os.getpgid(0) != os.getpid():
         os.setsid()  # a Ctrl-C for the agent is none for us
@@ -212,10 +241,17 @@ def _serve_guest(reactor: Any, options: Options, page: Page) -> None:
             os.setuid(uid)
         except OSError as error:
             sys.exit(f"ajaxterm: can't become user {uid}, group {gid}: {error}")
-    serve_guest(reactor, _terms(options), page, ProxyDoor, http, tty, control, reactor.stop)
+    terms = terms_of(options, folder)
+    serve_guest(reactor, terms, page, ProxyDoor, http, tty, control, reactor.stop)
 
 
-def _serve_command(reactor: Any, options: Options, page: Page, environ: Mapping[str, str]) -> int:
+def _serve_command(
+    reactor: Any,
+    options: Options,
+    page: Page,
+    environ: Mapping[str, str],
+    folder: int | None = None,
+) -> int:
     if shutil.which(options.command[0]) is None:
         sys.exit(f"ajaxterm: there is no command {options.command[0]!r}")
     listening = socket.socket(
@@ -245,7 +281,7 @@ def _serve_command(reactor: Any, options: Options, page: Page, environ: Mapping[
     line = CommandLine(ended)
     terminal = Terminal(
         reactor,
-        _terms(options),
+        terms_of(options, folder),
         line,
         page,
         lambda grants: OwnDoor(grants, port, [options["interface"]]),
@@ -267,20 +303,14 @@ def _serve_command(reactor: Any, options: Options, page: Page, environ: Mapping[
     return status[0] if status else 0
 
 
-def _terms(options: Options) -> Terms:
+def terms_of(options: Options, folder: int | None = None) -> Terms:
+    """
+    @param folder: a descriptor of where to record, if anywhere.
+    """
     title = options["title"] or " ".join(options.command)
     timeouts = (options[f"{name}-timeout"] for name in ("idle", "input", "watch"))
     farewell = Farewell.named(options["logout"], options["logout-grace"])
     record = None
-    if options["record"] is not None:
-        with_input = bool(options["record-input"])
-        record = Record(options["record"], with_input, options["record-most"])
+    if folder is not None:
+        record = Record(folder, bool(options["record-input"]), options["record-most"])
     return Terms(title[:200], Limits(*timeouts), options["scrollback"], farewell, record)
-
-
-def _log_to_stderr(level: str) -> None:
-    observer = FilteringLogObserver(
-        textFileLogObserver(sys.stderr),
-        [LogLevelFilterPredicate(LogLevel.levelWithName(level))],
-    )
-    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)

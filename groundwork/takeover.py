@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.interfaces import IProtocol
-from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.web.server import Request
 
 
@@ -24,7 +23,7 @@ def take_over(request: Request, protocol: IProtocol) -> None:
     """
     transport: Any = request.channel.transport
     transport.unregisterProducer()
-    if isinstance(transport, TLSMemoryBIOProtocol):
+    if hasattr(transport, "wrappedProtocol"):  # TLS; its module takes 6 MB
         transport.wrappedProtocol = protocol
     else:
         transport.protocol = protocol

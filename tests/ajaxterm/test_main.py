@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ajaxterm.idleness import Limits
 from ajaxterm.logout import Farewell
-from ajaxterm.main import Options, _serve_command, _terms, main
+from ajaxterm.main import Options, _serve_command, main, terms_of
 from ajaxterm.serve import LAST_WORDS
 from tests.ajaxterm.fakereactor import FakeReactor
 from tests.ajaxterm.stage import PAGE
@@ -58,7 +58,7 @@ class OptionsTests(SynchronousTestCase):
         """
         What the session is told comes from the command line.
         """
-        terms = _terms(
+        terms = terms_of(
             self.parsed(
                 *("--idle-timeout", "1", "--input-timeout", "2", "--watch-timeout", "3"),
                 *("--logout", "exit", "--logout-grace", "4", "--", "top", "-b"),
@@ -68,7 +68,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(terms.title, "top -b")
         self.assertEqual(terms.limits, Limits(1, 2, 3))
         self.assertEqual(terms.farewell, Farewell(b"exit\r", 4))
-        self.assertEqual(_terms(self.parsed("--logout", "eof", "x")).farewell.text, b"\x04")
+        self.assertEqual(terms_of(self.parsed("--logout", "eof", "x")).farewell.text, b"\x04")
 
     def test_complaints(self) -> None:
         """
@@ -89,7 +89,7 @@ class OptionsTests(SynchronousTestCase):
             (["--user", "nobody", "x"], "--user is UID:GID"),
             (["--log-level", "loud", "x"], "--log-level is debug, info"),
             (["--http-fd", "x"], "--http-fd is the number of an open socket"),
-            (["--http-fd", "98765"], "--http-fd is"),
+            (["--http-fd", "98765", "--tty-fd", "4", "--control-fd", "5"], "--http-fd is"),
         ]:
             said = self.complaint(*argv)
             self.assertIn(words, said)

@@ -1,0 +1,153 @@
+"""
+A terminal that is served once, to ourselves, before any is forked.
+
+What only the first of everything costs (classes looked up, code specialised,
+caches filled) then lies in pages that all children share.  It has a reactor of its
+own, which is not L{twisted.internet.reactor}, and is gone when it returns.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import CodeType, FrameType
+from typing import Any
+
+from twisted.internet.epollreactor import EPollReactor
+
+from ajaxterm.frames import PLAIN, V1
+from ajaxterm.grants import digest_of
+from ajaxterm.serve import Terminal
+from ajaxterm.viewer import End
+
+TURNS = 8
+"""Of the reactor, which are enough for anything we ask; nothing here waits for time."""
+
+KEYS = 20
+"""Typed in each session: what runs that often is specialised."""
+
+Serve = Callable[[Any, socket.socket, socket.socket, socket.socket], Terminal]
+"""Takes the reactor and the sockets for viewers, line and agent; all listen."""
+
+
+def rehearse(serve: Serve) -> None:
+    """
+    @raise OSError: there is no loopback here, for example.
+    """
+    reactor = EPollReactor()
+    with ExitStack() as stack:
+        stack.callback(_leave, reactor)
+        stack.enter_context(_quiet())
+        _play(reactor, serve, stack)
+
+
+def watch(serve: Serve) -> set[CodeType]:
+    """
+    Rehearse, slower, and with nothing specialised by it.
+
+    @return: the code that ran.
+    @raise OSError: there is no loopback here, for example.
+    """
+    ran: set[CodeType] = set()
+
+    def called(frame: FrameType, event: str, _: object) -> None:
+        if event == "call":
+            ran.add(frame.f_code)
+
+    sys.setprofile(called)
+    try:
+        rehearse(serve)
+    finally:
+        sys.setprofile(None)
+    return ran
+
+
+def _play(reactor: Any, serve: Serve, stack: ExitStack) -> None:
+    http, tty, control = (
+        _listening(family, where)
+        for family, where in (
+            (socket.AF_INET, ("127.0.0.1", 0)),
+            (socket.AF_UNIX, ""),  # in the abstract namespace, named by the kernel
+            (socket.AF_UNIX, ""),
+        )
+    )
+    doors = [each.getsockname() for each in (http, tty, control)]
+    terminal = serve(reactor, http, tty, control)
+    reactor.startRunning(installSignalHandlers=False)
+
+    def connected(family: int, where: Any) -> socket.socket:
+        one = stack.enter_context(socket.socket(family))
+        one.connect(where)
+        one.setblocking(False)
+        return one
+
+    def turn() -> None:
+        for _ in range(TURNS):
+            reactor.iterate(0)
+
+    line, agent = (connected(socket.AF_UNIX, where) for where in doors[1:])
+    secret = base64.urlsafe_b64encode(os.urandom(32)).decode("ascii")
+    words = {"grant": "rehearsal", "mode": "rw", "user": "rehearsal", "lifetime": 60.0}
+    order = {"do": "grant", "digest": digest_of(secret), **words}
+    agent.sendall(json.dumps(order).encode("ascii") + b"\n")
+    turn()
+    for subprotocol in (PLAIN, V1):
+        with connected(socket.AF_INET, doors[0]) as viewer:
+            viewer.sendall(_hello(secret, subprotocol))
+            turn()
+            for _ in range(KEYS):
+                viewer.sendall(b"\x82\x81\0\0\0\0k")
+                turn()
+                line.sendall(b"k")
+                turn()
+            _read(viewer)
+        turn()
+    _read(line)
+    terminal.session.finish(End("leaving", "The rehearsal is over.", 1001))
+    turn()
+
+
+def _hello(secret: str, subprotocol: str) -> bytes:
+    return (
+        "GET /ws HTTP/1.1\r\nHost: rehearsal\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: cmVoZWFyc2FsIG9mIDE2Yg==\r\n"
+        f"Sec-WebSocket-Protocol: {subprotocol}\r\nAuthorization: Bearer {secret}\r\n\r\n"
+    ).encode("ascii")
+
+
+def _listening(family: int, where: Any) -> socket.socket:
+    one = socket.socket(family)
+    one.bind(where)
+    one.listen()
+    one.setblocking(False)
+    return one
+
+
+def _read(one: socket.socket) -> None:
+    if not one.recv(1 << 16):
+        raise OSError("the rehearsal was cut short")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What is logged meanwhile is nobody's business, but the logging is rehearsed too."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+        sys.stderr.flush()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _leave(reactor: Any) -> None:
+    reactor.disconnectAll()
+    reactor.waker.connectionLost(None)
