@@ -1,0 +1,170 @@
+"""
+Connections to backends, kept for the next request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, connectProtocol
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+
+from groundwork.promptly import write_promptly
+
+Address = tuple[str, int]
+
+
+class Upstream(Protocol):
+    """
+    One connection, which serves one request at a time.
+    """
+
+    transport: Any
+
+    def __init__(self, pool: UpstreamPool, address: Address) -> None:
+        self._pool = pool
+        self.address = address
+        self.expiring: IDelayedCall | None = None
+        self._heard: Callable[[bytes], None] | None = None
+        self._hung_up: Callable[[], None] | None = None
+
+    def connectionMade(self) -> None:
+        self.transport.setTcpNoDelay(True)
+        self.transport.setTcpKeepAlive(True)
+
+    def ask(
+        self, words: bytes, heard: Callable[[bytes], None], hung_up: Callable[[], None]
+    ) -> None:
+        """
+        Send a request.
+
+        @param heard: called with each piece of what comes, until L{done} or L{drop}.
+        @param hung_up: called instead when the connection has ended.
+        """
+        self._heard, self._hung_up = heard, hung_up
+        write_promptly(self.transport, words)
+
+    def done(self, again: bool) -> None:
+        """
+        The answer is here.
+
+        @param again: whether the connection can serve another request.
+        """
+        self._heard = self._hung_up = None
+        if again and self._pool.keep(self):
+            self.transport.resumeProducing()
+        else:
+            self.transport.abortConnection()
+
+    def drop(self) -> None:
+        """Nobody waits for the answer any more."""
+        self._heard = self._hung_up = None
+        self.transport.abortConnection()
+
+    def pause(self) -> None:
+        self.transport.pauseProducing()
+
+    def resume(self) -> None:
+        self.transport.resumeProducing()
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._heard is not None:
+            self._heard(data)
+        else:
+            # It speaks unasked, so who knows which request its next words would answer.
+            self.transport.abortConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        hung_up, self._heard, self._hung_up = self._hung_up, None, None
+        self._pool.lost(self)
+        if hung_up is not None:
+            hung_up()
+
+
+class UpstreamPool:
+    """
+    @cvar MOST_EACH: connections that are kept for one backend.
+    @cvar MOST: and for all of them.
+    @cvar KEPT: seconds; less than the backend keeps them.
+    """
+
+    MOST_EACH = 16
+    MOST = 500
+    KEPT = 30.0
+
+    def __init__(self, reactor: Any, connect_timeout: float) -> None:
+        self._reactor = reactor
+        self._connect_timeout = connect_timeout
+        self._kept: dict[Address, list[Upstream]] = {}
+        self._count = 0
+        self._open = True
+        self._closing: Deferred[None] | None = None
+
+    def take(self, host: str, port: int) -> Upstream | None:
+        """@return: a connection that was kept, if there is one."""
+        kept = self._kept.get((host, port))
+        if not kept:
+            return None
+        upstream = kept[-1]
+        self._forget(upstream)
+        return upstream
+
+    async def connect(self, host: str, port: int) -> Upstream:
+        """
+        @raise ConnectError: it can't be had.
+        """
+        kind = TCP6ClientEndpoint if ":" in host else TCP4ClientEndpoint
+        endpoint = kind(self._reactor, host, port, timeout=self._connect_timeout)
+        upstream: Upstream = await connectProtocol(endpoint, Upstream(self, (host, port)))
+        return upstream
+
+    def keep(self, upstream: Upstream) -> bool:
+        """@return: whether it is; else the caller closes it."""
+        kept = self._kept.get(upstream.address, [])
+        if not self._open or self._count >= self.MOST or len(kept) >= self.MOST_EACH:
+            return False
+        self._kept[upstream.address] = kept
+        kept.append(upstream)
+        self._count += 1
+        upstream.expiring = self._reactor.callLater(self.KEPT, self._expire, upstream)
+        return True
+
+    def lost(self, upstream: Upstream) -> None:
+        """Its connection is."""
+        self._forget(upstream)
+        if self._closing is not None and not self._count:
+            closed, self._closing = self._closing, None
+            closed.callback(None)
+
+    def close(self) -> Deferred[None]:
+        """
+        Close all that are kept, and keep none any more.
+        """
+        self._open = False
+        closed: Deferred[None] = Deferred()
+        if not self._count:
+            closed.callback(None)
+            return closed
+        self._closing = closed
+        for kept in list(self._kept.values()):
+            for upstream in kept:
+                upstream.transport.abortConnection()
+        return closed
+
+    def _expire(self, upstream: Upstream) -> None:
+        self._forget(upstream)
+        upstream.transport.loseConnection()
+
+    def _forget(self, upstream: Upstream) -> None:
+        kept = self._kept.get(upstream.address, [])
+        if upstream in kept:
+            kept.remove(upstream)
+            self._count -= 1
+            if not kept:
+                del self._kept[upstream.address]
+        if upstream.expiring is not None and upstream.expiring.active():
+            upstream.expiring.cancel()
