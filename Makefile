@@ -4,7 +4,7 @@
 PAGE := ajaxterm/page
 BIN := .venv/bin
 
-.PHONY: help demo test fast lint fmt install soak clean
+.PHONY: help demo test fast lint fmt install fuzz soak clean
 
 help:
 	@echo "make demo     a tiny guest's prompt in your browser (root; Ctrl-C ends it)"
@@ -12,6 +12,7 @@ help:
 	@echo "make fast     the fast tests alone"
 	@echo "make lint     ruff, mypy, import-linter, and the page's own"
 	@echo "make fmt      format the sources"
+	@echo "make fuzz     anything, thrown at what strangers reach, for some minutes"
 	@echo "make soak     half an hour of 50 consoles with much going on (root)"
 	@echo "make install  put on the machine what these need, and nothing more"
 	@echo "make clean    remove what was built here, but not the demo's guest"
@@ -43,6 +44,10 @@ fmt:
 
 install:
 	@demo/install test
+
+fuzz:
+	@demo/install test
+	@FUZZ=$${FUZZ:-20} exec $(BIN)/python tests/run.py tests.fuzz
 
 soak:
 	@demo/install test

@@ -27,7 +27,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 FAST = [
     *("groundwork", "consolebus", "consolesettings", "ajaxterm"),
-    *("computeagent", "consoleapi", "consoleproxy", "ajaxconsole"),
+    *("computeagent", "consoleapi", "consoleproxy", "ajaxconsole", "fuzz"),
 ]
 PAGE = ROOT / "ajaxterm/page"
 
