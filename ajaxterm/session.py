@@ -36,6 +36,7 @@ from ajaxterm.scrollback import Scrollback
 from ajaxterm.seats import Seats
 from ajaxterm.viewer import (
     CLOSING,
+    ELSEWHERE,
     FULL,
     REPLACED,
     REVOKED,
@@ -334,6 +335,17 @@ class Session:
             self._tell_viewers()
             self._look_who_is_there()
         return known
+
+    def send_elsewhere(self, grant: Grant, through: str) -> None:
+        """
+        A proxy is being stopped: who came through it under a grant is to come by
+        another one.  Their seats are kept.
+        """
+        for seat in list(self._present.values()):
+            viewer = seat.viewer
+            if viewer is not None and (seat.grant, viewer.through) == (grant, through):
+                viewer.event(ELSEWHERE.event())
+                viewer.ended(ELSEWHERE)
 
     def finish(self, end: End) -> None:
         """End the session, for everyone.  A second time does nothing."""

@@ -42,6 +42,7 @@ class End:
 REVOKED = End("revoked", "Your leave to use this console was withdrawn or is over.", 4003)
 FULL = End("full", "This console has as many viewers as it may have.", 4029, retry=True)
 CLOSING = End("closing", "This console is just being closed.", 1000, retry=True)
+ELSEWHERE = End("leaving", "The proxy is being stopped; reconnecting.", 1001, retry=True)
 REPLACED = End("replaced", "The same viewer has connected again.", 1000)
 
 
@@ -62,9 +63,11 @@ class Viewer(Protocol):
     What a session asks of a viewer's skin.
 
     @ivar resumes: whether it can come back, and sends again what was not counted.
+    @ivar through: the proxy that it came through, by the name that this gave itself.
     """
 
     resumes: bool
+    through: str
 
     def output_ready(self) -> None:
         """There is output again; C{Session.take} it when it can be written."""

@@ -28,6 +28,7 @@ class ViewerLog:
     CHUNK = 1 << 16
 
     resumes = False
+    through = ""
 
     _seat: Seat | None = None
 

@@ -27,6 +27,7 @@ class ViewerPlain:
     HOLD = 0.05
 
     resumes = False
+    through = ""
 
     _socket: WebSocket
     _seat: Seat | None = None

@@ -49,6 +49,7 @@ class ViewerPoll:
     TAKING = 20.0
 
     resumes = True
+    through = ""
 
     _seat: Seat
 

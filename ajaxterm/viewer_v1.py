@@ -31,6 +31,7 @@ class ViewerV1:
     PATIENCE = 10.0
 
     resumes = True
+    through = ""
 
     _socket: WebSocket
     _seat: Seat | None = None

@@ -188,10 +188,16 @@ class TerminalResource(Resource):
                 403,
                 "You have no leave to use this console, or it is over. Ask for a new URL.",
             )
-        asked = path in Polling.PATHS
+        asked = path in Polling.PATHS or path == "elsewhere"
         if request.method not in ((b"POST",) if asked else (b"GET", b"HEAD")):
             request.setHeader("Allow", "POST" if asked else "GET, HEAD")
             return _say(request, 405, "That is not how to ask for this.")
+        if path == "elsewhere":
+            through = _through(request)
+            if through:
+                self._session.send_elsewhere(grant, through)
+            request.setResponseCode(204 if through else 400)
+            return b""
         if asked:
             return answer(request, self._polling.answer(path, request, grant), self._failed)
         if path == "ws" or (path == "" and _wants_websocket(request)):
@@ -253,6 +259,7 @@ class TerminalResource(Resource):
         else:
             replay = _number(request, b"replay") or 0
             viewer = ViewerPlain(self._clock, self._session, grant, replay)
+        viewer.through = _through(request)
         take_over(request, WebSocket(self._clock, viewer, head))
         return NOT_DONE_YET
 
@@ -261,6 +268,11 @@ def _say(request: Request, code: int, message: str) -> bytes:
     request.setResponseCode(code)
     request.setHeader("Content-Type", "text/plain; charset=utf-8")
     return message.encode("utf-8") + b"\n"
+
+
+def _through(request: Request) -> str:
+    values = request.requestHeaders.getRawHeaders("X-Ajaxterm-Through", [])
+    return values[0] if len(values) == 1 and re.fullmatch("[A-Za-z0-9]{1,64}", values[0]) else ""
 
 
 def _token(request: Request) -> str | None:

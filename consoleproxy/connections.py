@@ -125,9 +125,9 @@ class Connections:
             del self._counts[name, kind]
         self._grants.left(connection.held)
 
-    def cut_all(self) -> None:
-        """End every one."""
-        self._cut(list(self))
+    def cut_all(self, kind: Kind | None = None) -> None:
+        """End every one, or every one of a kind."""
+        self._cut([each for each in self if kind in (None, each.kind)])
 
     def _revoked(self, name: str) -> None:
         inside = list(self._inside.get(name, ()))

@@ -7,13 +7,15 @@ from __future__ import annotations
 import re
 from ipaddress import ip_address
 
-from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.application.service import IService, Service
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from consolebus.ibus import BadArguments, Context, IConsoleBus
 from consoleproxy.grants import Grant, Grants, well_formed_name
+from consoleproxy.leaving import Leaving
+from consoleproxy.readiness import Readiness
 from consoleproxy.relay import Relay
 from consoleproxy.web import ProxyResource
 
@@ -69,12 +71,10 @@ def grant_from(words: dict[str, object]) -> Grant:
 
 class ProxyService(Service):
     """
-    @cvar SETTLING: seconds after a connection in which the agents say their grants.
     @cvar SWEEP_EVERY: seconds between two rounds.
     @cvar SWEEP_PAUSE: seconds between two steps of one.
     """
 
-    SETTLING = 2.0
     SWEEP_EVERY = 5.0
     SWEEP_PAUSE = 0.005
 
@@ -87,28 +87,27 @@ class ProxyService(Service):
         grants: Grants,
         relay: Relay,
         resource: ProxyResource,
+        readiness: Readiness,
+        leaving: Leaving,
+        status: IService | None = None,
     ) -> None:
+        """
+        @param status: what tells how we are; it goes on until everybody has left.
+        """
         self._clock = clock
         self._bus = bus
         self._grants = grants
         self._relay = relay
         self._resource = resource
         self._sweeping: IDelayedCall | None = None
-        self._settled: float | None = None
-
-    @property
-    def ready(self) -> str:
-        """Why nobody should be sent here now; nothing if all is well."""
-        if self._resource.leaving:
-            return "it is being stopped"
-        if self._settled is None:
-            return "the message broker was not reached yet"
-        if self._clock.seconds() < self._settled:
-            return "the agents are just telling their grants"
-        return ""
+        self._readiness = readiness
+        self._leaving = leaving
+        self._status = status
 
     def startService(self) -> None:
         super().startService()
+        if self._status is not None:
+            self._status.startService()
         self._bus.listen(
             "consoleproxy",
             {"authorize_console": self.authorize_console, "revoke_grant": self.revoke_grant},
@@ -124,10 +123,12 @@ class ProxyService(Service):
     async def _stop(self) -> None:
         if self._sweeping is not None:
             self._sweeping.cancel()
-        await self._resource.leave()
+        await self._leaving.leave()
         self._resource.cut_all()
         await self._relay.close()
         await self._bus.stop()
+        if self._status is not None:
+            await maybeDeferred(self._status.stopService)
 
     def authorize_console(self, context: Context, **words: object) -> None:
         grant = grant_from(words)
@@ -140,11 +141,8 @@ class ProxyService(Service):
         self._log.debug("Grant {grant} is over", grant=grant)
 
     def _connected(self) -> None:
-        self._grants.settling(self.SETTLING)
-        if self._settled is None:
-            # Whoever was ready stays so while the broker comes and goes: what is open
-            # goes on, and no other proxy would know more.
-            self._settled = self._clock.seconds() + self.SETTLING
+        self._readiness.connected()
+        self._grants.settling(self._readiness.SETTLING)
         self._bus.fanout("compute", "announce", {})
 
     def _sweep(self) -> None:

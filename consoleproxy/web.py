@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from secrets import token_hex
 from typing import Any
 
 from twisted.internet.defer import CancelledError, TimeoutError
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, connectProtocol
 from twisted.internet.error import ConnectError
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.resource import Resource
@@ -63,15 +63,14 @@ class ProxyResource(Resource):
 
     @cvar CONNECT: seconds for a connection to a backend.
     @cvar SWITCH: seconds for its answer.
-    @cvar DRAIN: seconds for all to leave, when the proxy is stopped.
     @ivar connections: who is connected.
     @ivar leaving: whether nobody is let in any more.
+    @ivar name: of this proxy, for the ajaxterms.
     """
 
     isLeaf = True
     CONNECT = 5.0
     SWITCH = 10.0
-    DRAIN = 5.0
 
     _log = Logger()
 
@@ -105,19 +104,10 @@ class ProxyResource(Resource):
         self._tally = tally or Tally()
         self.connections = Connections(reactor, grants)
         self.leaving = False
+        self.name = token_hex(8)
 
     def render(self, request: Request) -> int:
         return answer(request, self._answer(request), self._failed)
-
-    async def leave(self) -> None:
-        """
-        Let nobody in any more, tell all who are here to go elsewhere, and wait until
-        they have, L{DRAIN} seconds at the most.
-        """
-        self.leaving = True
-        deadline = self._reactor.seconds() + self.DRAIN
-        while len(self.connections) and self._reactor.seconds() < deadline:
-            await deferLater(self._reactor, 0.05)
 
     def cut_all(self) -> None:
         """End every connection, as the proxy does when it is stopped."""
@@ -237,7 +227,7 @@ class ProxyResource(Resource):
 
     async def _switch(self, request: Request, connection: Connection, target: bytes) -> bool:
         grant, asked = connection.grant, self._reactor.seconds()
-        backend = BackendSide(_upgrade_head(request, grant, target))
+        backend = BackendSide(_upgrade_head(request, grant, target, self.name))
         kind = TCP6ClientEndpoint if ":" in grant.host else TCP4ClientEndpoint
         endpoint = kind(self._reactor, grant.host, grant.port, timeout=self.CONNECT)
         try:
@@ -302,7 +292,7 @@ def _wants_socket(request: Request) -> bool:
     return b"websocket" in (offer.strip().lower() for offer in offers.split(b","))
 
 
-def _upgrade_head(request: Request, grant: Grant, target: bytes) -> bytes:
+def _upgrade_head(request: Request, grant: Grant, target: bytes, through: str) -> bytes:
     host = f"[{grant.host}]" if ":" in grant.host else grant.host
     lines = [
         b"GET %s HTTP/1.1" % target,
@@ -310,6 +300,7 @@ def _upgrade_head(request: Request, grant: Grant, target: bytes) -> bytes:
         b"Upgrade: websocket",
         b"Connection: Upgrade",
         f"Authorization: Bearer {grant.secret}".encode("ascii"),
+        f"X-Ajaxterm-Through: {through}".encode("ascii"),
     ]
     for name in HANDSHAKE:
         for value in request.requestHeaders.getRawHeaders(name, []):

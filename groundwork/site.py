@@ -104,11 +104,12 @@ class BoundedSite(Site):
         pass
 
 
-def listening(endpoint: str, site: Site) -> Service:
+def listening(endpoint: str, site: Site, option: str = "--listen") -> Service:
     """
     A service that serves C{site}.
 
     @param endpoint: as C{strports} takes it.
+    @param option: where it was given.
     @raise ValueError: it is none, or what it names can't be used; a sentence.
     """
     try:
@@ -116,5 +117,5 @@ def listening(endpoint: str, site: Site) -> Service:
     except Exception as error:
         # From the parsers of endpoints comes anything: OSError for a key that is not there,
         # OpenSSL's for one that is none, TypeError for a word that means nothing.
-        raise ValueError(f"--listen {endpoint}: {error}") from None
+        raise ValueError(f"{option} {endpoint}: {error}") from None
     return service

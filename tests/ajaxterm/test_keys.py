@@ -20,6 +20,7 @@ class Typist:
     """
 
     resumes = True
+    through = ""
 
     def __init__(self, name: str) -> None:
         self.seat = Seat(name, "", Grant("g", "rw", "ann", 1), self, 0)

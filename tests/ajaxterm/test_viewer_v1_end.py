@@ -115,3 +115,42 @@ class CloseTests(V1Fixture):
 
         self.assertFalse(client.lost)
         self.assertEqual(client.pings, 240)
+
+    def test_sent_elsewhere(self) -> None:
+        """
+        A proxy that is being stopped sends away who came through it under a grant, and
+        nobody else: they go on where they were, through another one.
+        """
+        through = {"X-Ajaxterm-Through": "proxy1"}
+        client = self.stage.attached("rw", **through)
+        plain = self.stage.plain("rw", **through)
+        others = [
+            self.stage.attached("rw"),
+            self.stage.attached("rw", **{"X-Ajaxterm-Through": "proxy2"}),
+            self.stage.attached("ro", **through),
+        ]
+        self.stage.send(client, b"typed")
+        hello = client.event("hello")
+
+        answer = self.stage.ask("POST", "/elsewhere", "rw", through)
+        self.settle()
+
+        self.assertEqual(answer.status, 204)
+        end = client.event("end")
+        self.assertEqual((end["reason"], end["retry"], client.closed), ("leaving", True, 1001))
+        self.assertEqual(plain.closed, 1001)
+        self.assertEqual([other.closed for other in others], [None, None, None])
+        again = self.stage.attached("rw", hello["resume"], hello["offset"]).event("hello")
+        self.assertEqual((again["resumed"], again["input"]), (True, 5))
+
+    def test_sent_elsewhere_by_nobody(self) -> None:
+        """
+        Who names no proxy sends nobody away; nor can it be done without leave, or by a GET.
+        """
+        client = self.stage.attached("rw")
+        through = {"X-Ajaxterm-Through": "proxy1"}
+
+        self.assertEqual(self.stage.ask("POST", "/elsewhere", "rw").status, 400)
+        self.assertEqual(self.stage.ask("POST", "/elsewhere", "none", through).status, 403)
+        self.assertEqual(self.stage.ask("GET", "/elsewhere", "rw", through).status, 405)
+        self.assertIsNone(client.closed)

@@ -20,6 +20,7 @@ class FakeViewer:
 
     seat: Seat
     resumes = True
+    through = ""
 
     def __init__(self, session: Session, eager: bool = True) -> None:
         self._session = session

@@ -13,6 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from consolebus.ibus import BadArguments, Context
 from consolebus.memory import MemoryBroker, MemoryBus
 from consoleproxy.grants import digest_of
+from consoleproxy.leaving import Leaving
+from consoleproxy.readiness import Readiness
 from consoleproxy.service import ProxyService, grant_from
 from tests.consoleproxy.stage import HOST, NAME, PORT, SECRET, TOKEN, Stage, some_grant
 
@@ -103,12 +105,15 @@ class ServiceTests(SynchronousTestCase):
         self.agent = MemoryBus(broker, clock)
         self.agent.listen("compute", {"announce": self.announce})
         self.agent.start()
+        self.readiness = Readiness(clock, lambda: self.stage.resource.leaving)
         self.service = ProxyService(
             clock,
             MemoryBus(broker, clock),
             self.stage.grants,
             self.stage.relay,
             self.stage.resource,
+            self.readiness,
+            Leaving(clock, self.stage.resource),
         )
         self.settle()
         self.service.startService()

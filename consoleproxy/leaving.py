@@ -1,0 +1,79 @@
+"""
+How a proxy is stopped, so that nobody loses more than a moment.
+
+Nobody is let in any more.  Every ajaxterm that somebody is connected to is asked to
+send those elsewhere who came through us (C{POST elsewhere}, docs/protocol.md):
+they are told, close, and come back through another proxy, or this one when it is
+back.  Plain requests may end; what is left after a few seconds is cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Cooperator, deferLater
+from twisted.logger import Logger
+from twisted.web.client import Agent
+from twisted.web.http_headers import Headers
+
+from consoleproxy.grants import Grant
+from consoleproxy.web import ProxyResource
+
+
+class Leaving:
+    """
+    @cvar AT_A_TIME: ajaxterms that are asked.
+    @cvar ANSWER: seconds that one may take.
+    @cvar REQUESTS: seconds for plain requests to end; a poll would be held for longer.
+    @cvar LONGEST: seconds for all to leave.
+    """
+
+    AT_A_TIME = 50
+    ANSWER = 1.0
+    REQUESTS = 1.0
+    LONGEST = 5.0
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, resource: ProxyResource) -> None:
+        self._reactor = reactor
+        self._resource = resource
+
+    async def leave(self) -> None:
+        """Return when everybody has left, or cannot be waited for any longer."""
+        self._resource.leaving = True
+        connections = self._resource.connections
+        if not len(connections):
+            return
+        began = self._reactor.seconds()
+        self._log.info("{count} connections are sent elsewhere", count=len(connections))
+        sockets = [each for each in connections if each.kind == "socket"]
+        grants = {each.grant.name: each.grant for each in sockets}
+        agent = Agent(self._reactor, connectTimeout=self.ANSWER)
+        cooperator = Cooperator(scheduler=lambda run: self._reactor.callLater(0, run))
+        asking = self._each(agent, iter(grants.values()))
+        for _ in range(self.AT_A_TIME):
+            cooperator.cooperate(asking)
+        while len(connections) and self._reactor.seconds() < began + self.LONGEST:
+            await deferLater(self._reactor, 0.05)
+            if self._reactor.seconds() >= began + self.REQUESTS:
+                connections.cut_all("request")
+        cooperator.stop()
+        if len(connections):
+            self._log.info("{count} connections are cut", count=len(connections))
+
+    def _each(self, agent: Agent, grants: Iterator[Grant]) -> Iterator[Deferred[Any]]:
+        for grant in grants:
+            host = f"[{grant.host}]" if ":" in grant.host else grant.host
+            headers = {
+                "Authorization": [f"Bearer {grant.secret}"],
+                "X-Ajaxterm-Through": [self._resource.name],
+            }
+            url = f"http://{host}:{grant.port}/elsewhere".encode("ascii")
+            asking: Deferred[Any] = agent.request(b"POST", url, Headers(headers))
+            asking.addTimeout(self.ANSWER, self._reactor)
+            # One that does not answer has its viewers cut, which is no worse.
+            asking.addErrback(lambda failure: None)
+            yield asking
