@@ -1,5 +1,6 @@
 """
-A server's WebSocket on a Twisted transport, framed by wsproto.
+A server's WebSocket on a Twisted transport, framed by wsproto, but for the simplest
+frames (L{ajaxterm.quickframes}).
 
 The handshake is answered by L{handshake}; after it L{WebSocket} carries whole
 messages to a I{listener} and back:
@@ -27,10 +28,11 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 from wsproto.connection import Connection, ConnectionState, ConnectionType
-from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessage
+from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 from wsproto.utilities import generate_accept_token
 from zope.interface import implementer
 
+from ajaxterm.quickframes import BINARY, PING, TEXT, Boundary, frame, whole
 from groundwork.promptly import write_promptly
 
 V1 = "ajaxterm.v1"
@@ -127,7 +129,8 @@ class WebSocket(TwistedProtocol):
         self._clock = clock
         self._listener = listener
         self._head = head
-        self._framing = Connection(ConnectionType.SERVER)
+        self._framing: Connection | None = None
+        self._boundary = Boundary()
         self._message = bytearray()
         self._unanswered = 0
         self._queued = 0
@@ -154,11 +157,11 @@ class WebSocket(TwistedProtocol):
         @return: whether it has left already, so that more can be sent;
             if not, C{writable} will be called.
         """
-        if self._closing or self._framing.state is not ConnectionState.OPEN:
+        if self._closing or not self._is_open():
             return False
         if isinstance(message, str):
-            return self._write(TextMessage(data=message))
-        return self._write(BytesMessage(data=message))
+            return self._write(frame(TEXT, message.encode("utf-8")))
+        return self._write(frame(BINARY, message))
 
     def close(self, code: int, reason: str = "") -> None:
         """Say goodbye; the connection ends when the peer agrees, or soon."""
@@ -166,12 +169,13 @@ class WebSocket(TwistedProtocol):
             return
         self._closing = True
         self._lose()
-        if self._framing.state in (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING):
+        framing = self._library()
+        if framing.state in (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING):
             reason = reason.encode()[:120].decode("utf-8", "ignore")
-            self.transport.write(self._framing.send(CloseConnection(code=code, reason=reason)))
+            self.transport.write(framing.send(CloseConnection(code=code, reason=reason)))
         self.transport.unregisterProducer()
         self.transport.resumeProducing()
-        if self._framing.state is ConnectionState.CLOSED:
+        if framing.state is ConnectionState.CLOSED:
             self.transport.loseConnection()
         self._cut_soon()
 
@@ -198,15 +202,19 @@ class WebSocket(TwistedProtocol):
 
     def dataReceived(self, data: bytes) -> None:
         self._unanswered = 0
-        self._framing.receive_data(data)
-        for event in self._framing.events():
+        if self._boundary.between and not self._closing and self._take_whole(data):
+            return
+        framing = self._library()
+        self._boundary.follow(data)
+        framing.receive_data(data)
+        for event in framing.events():
             if isinstance(event, (BytesMessage, TextMessage)):
                 self._collect(event)
             elif isinstance(event, Ping):
-                if self._framing.state is ConnectionState.OPEN:
-                    self._write(event.response())
+                if framing.state is ConnectionState.OPEN:
+                    self._write(framing.send(event.response()))
             elif isinstance(event, CloseConnection):
-                self._peer_closes(event)
+                self._peer_closes(framing, event)
                 return
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -217,6 +225,30 @@ class WebSocket(TwistedProtocol):
         self._lose()
 
     # Within.
+
+    def _library(self) -> Connection:
+        if self._framing is None:
+            self._framing = Connection(ConnectionType.SERVER)
+        return self._framing
+
+    def _is_open(self) -> bool:
+        return self._framing is None or self._framing.state is ConnectionState.OPEN
+
+    def _take_whole(self, data: bytes) -> bool:
+        """@return: whether it was a frame that needs no library."""
+        taken = whole(data)
+        if taken is None:
+            return False
+        kind, payload = taken
+        if kind == BINARY:
+            self._listener.received(payload)
+        elif kind == TEXT:
+            try:
+                words = payload.decode("utf-8")
+            except UnicodeDecodeError:
+                return False  # it knows what is to be said to that
+            self._listener.received(words)
+        return True
 
     def _collect(self, event: BytesMessage | TextMessage) -> None:
         if self._closing:
@@ -231,17 +263,17 @@ class WebSocket(TwistedProtocol):
             message, self._message = self._message, bytearray()
             self._listener.received(message.decode("utf-8") if is_text else bytes(message))
 
-    def _peer_closes(self, event: CloseConnection) -> None:
-        if self._framing.state is ConnectionState.OPEN:
+    def _peer_closes(self, framing: Connection, event: CloseConnection) -> None:
+        if framing.state is ConnectionState.OPEN:
             # No close has come: this is how wsproto tells of a broken frame.
             self.close(int(event.code), event.reason or "")
-        elif self._framing.state is ConnectionState.REMOTE_CLOSING:
+        elif framing.state is ConnectionState.REMOTE_CLOSING:
             if not self._closing:
                 self._closing = True
                 self._lose()
                 self.transport.unregisterProducer()
                 self._cut_soon()
-            self.transport.write(self._framing.send(event.response()))
+            self.transport.write(framing.send(event.response()))
         self.transport.loseConnection()
 
     def _ping(self) -> None:
@@ -257,13 +289,12 @@ class WebSocket(TwistedProtocol):
             # While held we do not read the answer.  But a ping that can't be
             # delivered shows that the peer is gone.
             self._unanswered += 1
-        self._write(Ping())
+        self._write(frame(PING, b""))
 
-    def _write(self, event: Event) -> bool:
-        frame = self._framing.send(event)
-        if write_promptly(self.transport, frame):
+    def _write(self, data: bytes) -> bool:
+        if write_promptly(self.transport, data):
             return True
-        self._queued += len(frame)
+        self._queued += len(data)
         if self._queued > self.MOST_QUEUED:
             self._abort()
         return False
