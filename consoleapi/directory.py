@@ -135,7 +135,7 @@ class Directory:
     def after(self, key: Key | None) -> tuple[Sequence[Block[Guest]], int]:
         """
         Guests by name, then host, each once, in blocks; what is written of them is
-        what they are shown with: name, host, UUID and state.
+        what they are shown with: state, name, host and UUID.
 
         @param key: where to go on; C{None} at the beginning.
         @return: as of L{Order.after}; to be used within this turn of the reactor.
@@ -165,6 +165,21 @@ class Directory:
         """
         known = self._hosts.get(host)
         return known.away if known is not None else ""
+
+    def why_empty(self) -> str:
+        """
+        Why no guest is known, as far as that is; or empty.
+        """
+        if not self._hosts:
+            return (
+                "No agent has been heard of. Is computeagent running, and on the same bus? "
+                "ajaxconsole doctor looks into it on its host."
+            )
+        away = [(name, host.away) for name, host in self._hosts.items() if host.away]
+        if self._meant or not away:
+            return ""
+        name, why = away[0]
+        return f"Host {name} can't reach its libvirt: {why}"
 
     def _claim(self, guest: Guest) -> tuple[bool, bool, bool, float]:
         """
@@ -210,7 +225,7 @@ class Directory:
             self._order.remove(key_of(before))
         if guest is not None:
             self._meant[uuid] = guest
-            words = (guest.name, guest.host, guest.uuid, self.state(guest))
+            words = (self.state(guest), guest.name, guest.host, guest.uuid)
             self._order.put(guest, " ".join(words).lower().replace("\n", " "))
 
     def _look_at_the_clock(self) -> None:

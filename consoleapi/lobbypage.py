@@ -6,7 +6,7 @@ The lobby: a page with the guests, and what one does with their consoles.
     POST   /lobby/session    {"user", "password"} -> {"user", "csrf"}, and a cookie
     GET    /lobby/session    {"user", "csrf"}; the user is null where nobody is logged in
     DELETE /lobby/session    logs out
-    GET    /lobby/guests     {"user", "guests": [...], "total", "fitting"}   ?filter=
+    GET    /lobby/guests     {"user", "guests": [...], "total", "fitting", "why"}   ?filter=
     POST   /lobby/consoles   {"guest": UUID, "device": alias or null, "mode": "rw" or "ro"}
                              -> {"url", "device", "mode", "lifetime"}
     DELETE /lobby/guests/UUID/consoles/ID   ends a console
@@ -168,7 +168,11 @@ class Lobby:
         words = (visit.asked.arg("filter") or "")[:_MOST_FILTER].lower().split()
         # Every word is somewhere in what is shown of a guest.
         seen = await self._desk.overview(caller, Wanted(words), self.MOST_LISTED)
-        known = json.dumps({"user": caller.name, "total": seen.total, "fitting": seen.fitting})
+        # What there is besides guests is told to those alone who see everything.
+        why = self._directory.why_empty() if self._desk.is_admin(caller) else ""
+        known = json.dumps(
+            {"user": caller.name, "total": seen.total, "fitting": seen.fitting, "why": why}
+        )
         listed = _GUEST.fill(self._guest(guest, mode) for guest, mode in seen.told)
         body = b'%b, "guests": [%b]}' % (known.removesuffix("}").encode("ascii"), listed)
         return Reply(200, body, "application/json")

@@ -3,7 +3,8 @@ What is listed, in the order of its keys, and found by what is written of it.
 
 It is kept in blocks, so that what comes or goes costs what a block has.  Of each
 item there is a line of text in lower case.  All 50,000 are searched for a word in
-1 ms if it is in few of them, in 4 if it is in all (measured).
+1 ms if it is in few of them, in 4 if it is in all (measured); for the same word
+again only blocks that have changed are.
 """
 
 from __future__ import annotations
@@ -24,14 +25,17 @@ class Block(Generic[T]):
     """
     @ivar items: in order; to be read only.
     @cvar MOST_VIEWS: viewers for whom it is remembered what they see.
+    @cvar MOST_WORDS: words for which it is remembered where they are; a page asks for
+        the same again and again.
     @cvar FEW: with so many items for each place at which a word is, one goes from
         place to place, else from item to item (measured).
     @cvar SAMPLE: the part of a text in which these places are counted.
     """
 
-    __slots__ = ("_lines", "_text", "_views", "items")
+    __slots__ = ("_found", "_lines", "_text", "_views", "items")
 
     MOST_VIEWS = 32
+    MOST_WORDS = 4
     FEW = 8
     SAMPLE = 8
 
@@ -41,6 +45,7 @@ class Block(Generic[T]):
         self._lines: list[str] | None = lines
         self._text = ""
         self._views: dict[Hashable, list[int]] = {}
+        self._found: dict[str, list[int]] = {}
 
     def is_known_to(self, viewer: Hashable) -> bool:
         return viewer in self._views
@@ -63,6 +68,17 @@ class Block(Generic[T]):
         @param positions: in order.
         @return: those of them whose lines contain it.
         """
+        found = self._found.get(word)
+        if found is None:
+            found = self._search(word)
+            if len(self._found) >= self.MOST_WORDS:
+                del self._found[next(iter(self._found))]
+            self._found[word] = found
+        if len(positions) == len(self.items):
+            return found
+        return sorted(set(positions).intersection(found))
+
+    def _search(self, word: str) -> list[int]:
         if self._lines is not None:
             self._text, self._lines = "\n".join(self._lines), None
         if "\n" in word:
@@ -71,17 +87,12 @@ class Block(Generic[T]):
         places = self.SAMPLE * text.count(word, 0, length // self.SAMPLE)
         if places * self.FEW > len(self.items):
             held = map(contains, text.split("\n"), repeat(word))
-            everywhere = list(compress(range(len(self.items)), held))
-            if len(positions) == len(self.items):
-                return everywhere
-            return sorted(set(everywhere).intersection(positions))
+            return list(compress(range(len(self.items)), held))
         found: list[int] = []
         line, begin, place = 0, 0, text.find(word)
         while place >= 0:
             line += text.count("\n", begin, place)
-            at = bisect_left(positions, line)
-            if at < len(positions) and positions[at] == line:
-                found.append(line)
+            found.append(line)
             # Once in a line will do.
             begin = text.find("\n", place)
             place = text.find(word, begin) if begin >= 0 else -1
@@ -117,6 +128,7 @@ class Block(Generic[T]):
         """
         @return: what is written of the items, to be changed along with them.
         """
+        self._found.clear()
         if self._lines is None:
             self._text, self._lines = "", self._text.split("\n") if self.items else []
         return self._lines

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-from twisted.application import strports
 from twisted.application.service import MultiService
 from twisted.internet.interfaces import IReactorTime
 from twisted.python import usage
@@ -52,7 +51,7 @@ from consolebus.ibus import IConsoleBus
 from consolesettings.options import SettingsOptions
 from groundwork.manners import HostRule, OriginRule
 from groundwork.monotonic import MonotonicClock
-from groundwork.site import BoundedSite
+from groundwork.site import BoundedSite, listening
 
 
 class ApiOptions(SettingsOptions):
@@ -275,10 +274,10 @@ def makeService(options: Options) -> MultiService:
     try:
         bus = bus_from_url(options["bus"], reactor)
         service, resource = make_api(reactor, options, bus)
-        listening = strports.service(options["listen"], BoundedSite(resource, reactor))
+        served = listening(options["listen"], BoundedSite(resource, reactor))
     except ValueError as error:
         sys.exit(f"consoleapi: {error}")
     together = MultiService()
     service.setServiceParent(together)
-    listening.setServiceParent(together)
+    served.setServiceParent(together)
     return together

@@ -31,6 +31,8 @@ class Wanted:
         """
         # Few guests have the longest one.
         for word in sorted(self.words, key=len, reverse=True):
+            if not positions:
+                break
             positions = block.containing(word, positions)
         return positions
 

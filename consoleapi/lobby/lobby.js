@@ -9,6 +9,8 @@ const SLOWEST = 30000; // ms, where there is no answer again and again
 const PATIENCE = 15000; // ms for an answer
 const OPENING = 30000; // ms for a console to be opened
 const TYPING = 150; // ms after a key, in which another may follow
+const NO_GUESTS =
+  "No guests yet. They appear here as soon as the agent on their host tells of them.";
 
 const element = (id) => document.getElementById(id);
 const filter = element("filter");
@@ -90,7 +92,7 @@ function show(answer, wanted) {
   } else if (wanted) {
     instead(`No guest fits “${wanted}”.`, "Clear the filter", clearFilter);
   } else {
-    instead("No guests yet. They appear here as soon as the agent on their host tells of them.");
+    instead(answer.why || NO_GUESTS);
   }
 }
 

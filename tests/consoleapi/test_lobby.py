@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http_headers import Headers
 
 import consoleapi
+from consoleapi.policy import Policy, Standing
 from consoleapi.root import prefers_html
 from consolebus.ibus import Conflict
 from tests.consoleapi.world import TOKEN, Answer, FakeHost, World, domain, uuid
@@ -215,6 +216,27 @@ class GuestsTests(SynchronousTestCase):
         answer = self.world.get("/lobby/guests").json
 
         self.assertEqual((answer["total"], len(answer["guests"])), (1200, 500))
+
+    def test_why_there_is_none(self) -> None:
+        """
+        As far as that is known; and to those alone who see everything.
+        """
+        world = World()
+        world.start()
+        world.later(3)
+        unheard = world.get("/lobby/guests").json
+        host = FakeHost(world, "h9")
+        host.away, host.domains = "connection refused", None
+        host.tell()
+        world.settle()
+        away = world.get("/lobby/guests").json
+        world.accounts.policy_changed(Policy(others=Standing("member")))
+        hidden = world.get("/lobby/guests").json
+        some = self.world.get("/lobby/guests?filter=nonsense").json
+
+        self.assertIn("No agent has been heard of", unheard["why"])
+        self.assertEqual(away["why"], "Host h9 can't reach its libvirt: connection refused")
+        self.assertEqual((hidden["why"], some["why"]), ("", ""))
 
     def test_nothing_known_while_the_broker_is_away(self) -> None:
         world = World()

@@ -103,6 +103,16 @@ class BlockTests(SynchronousTestCase):
 
                 self.assertEqual(self.block.containing(word, positions), expected, word)
 
+    def test_where_words_are_is_remembered_until_something_changes(self) -> None:
+        for _ in range(2):
+            self.assertEqual(len(self.block.containing("rare", range(300))), 4)
+
+        self.block.replace(7, 7, "rare now")
+        self.assertEqual(self.block.containing("rare", range(10)), [3, 7])
+
+        self.block.remove(3)
+        self.assertEqual(self.block.containing("rare", range(10)), [6])
+
     def test_what_somebody_sees_is_found_out_once(self) -> None:
         asked: list[int] = []
 

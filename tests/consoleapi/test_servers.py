@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from consoleapi.policy import Policy, Rule, Standing
 from tests.consoleapi.world import FakeHost, World, domain, uuid
 
 
@@ -116,6 +117,59 @@ class ListTests(SynchronousTestCase):
 
         (server,) = self.world.answered(answers).json["servers"]
         self.assertEqual(server["name"], "late")
+
+
+class MemberTests(SynchronousTestCase):
+    """
+    Lists of who may not see everything: what they see is remembered, and yet
+    follows what changes.
+    """
+
+    def setUp(self) -> None:
+        self.world = World()
+        self.host = FakeHost(self.world, "h1")
+        self.world.start()
+        self.world.later(3)
+        self.allow("a")
+
+    def allow(self, owner: str) -> None:
+        rule = Rule("rw", owners=frozenset({owner}))
+        self.world.accounts.policy_changed(
+            Policy({"anonymous": Standing("member", rules=(rule,))}),
+        )
+
+    def tell(self, *owners: str) -> None:
+        self.host.domains = [
+            domain(number, f"web{number}") | {"owner": owner} for number, owner in enumerate(owners)
+        ]
+        self.host.tell()
+        self.world.settle()
+
+    def names(self, query: str = "") -> list[str]:
+        answer = self.world.get(f"/v2.1/servers{query}").json
+        return [server["name"] for server in answer["servers"]]
+
+    def test_guest_that_gets_another_owner(self) -> None:
+        self.tell("a", "b", "a")
+        before = self.names()
+
+        self.tell("b", "a", "a")
+
+        self.assertEqual((before, self.names()), (["web0", "web2"], ["web1", "web2"]))
+
+    def test_policy_that_changes(self) -> None:
+        self.tell("a", "b", "a")
+        before = self.names()
+
+        self.allow("b")
+
+        self.assertEqual((before, self.names()), (["web0", "web2"], ["web1"]))
+
+    def test_page_after_a_marker(self) -> None:
+        self.tell("a", "b", "a", "b", "a")
+
+        self.assertEqual(self.names(f"?marker={uuid(2)}"), ["web4"])
+        self.assertEqual(self.names(f"?marker={uuid(0)}&name=web[24]"), ["web2", "web4"])
 
 
 class ShowTests(SynchronousTestCase):

@@ -92,8 +92,17 @@ class ServiceTests(SynchronousTestCase):
         )
 
     def test_endpoint_that_is_none(self) -> None:
-        with self.assertRaises(SystemExit):
-            makeService(options(*BUS, *PROXY, "--users", "/nonexistent", "--listen", "smoke:1"))
+        """
+        One sentence that names it, whatever the parser of endpoints raises.
+        """
+        users = Path(self.mktemp())
+        users.write_bytes(b"ann:" + bcrypt.hashpw(b"right", bcrypt.gensalt(4)))
+        for endpoint in ("smoke:1", "tcp:many", "tcp:1:nonsense=2"):
+            with self.assertRaises(SystemExit) as caught:
+                makeService(options(*BUS, *PROXY, "--users", str(users), "--listen", endpoint))
+
+            why = str(caught.exception)
+            self.assertTrue(why.startswith(f"consoleapi: --listen {endpoint}: "), why)
 
     def test_start_and_stop(self) -> None:
         reactor = MemoryReactorClock()

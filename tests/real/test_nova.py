@@ -138,20 +138,29 @@ class NobodyTests(SynchronousTestCase):
         guest = new_guest(self, "web1")
         console = AllInOne(self)
         console.until_active(guest)
-        done = subprocess.run(
-            [str(BIN / "openstack"), "console", "url", "show", "--serial", "web1", "-f", "json"],
-            env={
-                "PATH": os.environ["PATH"],
-                "NO_PROXY": "*",
-                "OS_AUTH_TYPE": "none",
-                "OS_ENDPOINT": f"{console.api.root}v2.1",
-            },
-            capture_output=True,
-            text=True,
-            timeout=2 * PATIENCE,
-        )
+        words = {
+            "PATH": os.environ["PATH"],
+            "NO_PROXY": "*",
+            "OS_AUTH_TYPE": "none",
+            "OS_ENDPOINT": f"{console.api.root}v2.1",
+        }
 
-        self.assertEqual(done.returncode, 0, done.stderr)
-        url = json.loads(done.stdout)["url"]
+        def run(*command: str) -> Any:
+            done = subprocess.run(
+                command, env=words, capture_output=True, text=True, timeout=2 * PATIENCE
+            )
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return json.loads(done.stdout)
+
+        show = ("console", "url", "show", "--serial", "web1", "-f", "json")
+        url = run(str(BIN / "openstack"), *show)["url"]
         token_of(url)
-        Viewer(self, url).log_in(guest)
+        viewer = Viewer(self, url)
+        viewer.log_in(guest)
+        told = run(sys.executable, "-c", _SDK)
+        token_of(told["console"]["url"])
+
+        self.assertEqual(told["servers"], ["web1"])
+        again = Viewer(self, told["console"]["url"])
+        again.type("echo again-$((6*7))\r")
+        again.until_seen("again-42")
