@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, connectProtocol
-from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
+from twisted.internet.interfaces import IAddress, IDelayedCall
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from groundwork.promptly import write_promptly
@@ -92,7 +92,7 @@ class UpstreamPool:
     @cvar KEPT: seconds; less than the backend keeps them.
     """
 
-    MOST_EACH = 16
+    MOST_EACH = 64
     MOST = 500
     KEPT = 30.0
 
@@ -119,7 +119,8 @@ class UpstreamPool:
         """
         kind = TCP6ClientEndpoint if ":" in host else TCP4ClientEndpoint
         endpoint = kind(self._reactor, host, port, timeout=self._connect_timeout)
-        upstream: Upstream = await connectProtocol(endpoint, Upstream(self, (host, port)))
+        upstream = Upstream(self, (host, port))
+        await endpoint.connect(_Connecting(upstream))
         return upstream
 
     def keep(self, upstream: Upstream) -> bool:
@@ -168,3 +169,14 @@ class UpstreamPool:
                 del self._kept[upstream.address]
         if upstream.expiring is not None and upstream.expiring.active():
             upstream.expiring.cancel()
+
+
+class _Connecting(Factory):
+    # Else each connection is two lines in the log.
+    noisy = False
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+
+    def buildProtocol(self, addr: IAddress | None) -> Upstream:
+        return self._upstream
