@@ -3,13 +3,14 @@ From a URL to a bus::
 
     memory:
     amqp://USER:PASSWORD@HOST:PORT/VHOST
-    amqps://USER:PASSWORD@HOST:PORT/VHOST?ca=/etc/ssl/broker-ca.pem
+    amqps://USER:PASSWORD@HOST:PORT/VHOST?ca=/etc/ssl/broker-ca.pem&cert=/etc/ssl/own.pem
 
 What is left out is what RabbitMQ has from the start: C{guest}, C{guest}, port
 5672 (5671 with TLS), and the vhost C{/}.  A character that means something in
 a URL is written as its percent code: the vhost C{/consoles} is C{%2Fconsoles}.
 C{amqps} checks the broker's certificate and name, against what the system
-trusts or against the certificates in C{ca}.
+trusts or against the certificates in C{ca}.  To a broker that wants to see one, it shows the
+certificate in C{cert}, a file that holds its key too.
 
 A URL holds a password, so no sentence here repeats any part of one.
 """
@@ -26,6 +27,7 @@ from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.ssl import (
     Certificate,
+    PrivateCertificate,
     optionsForClientTLS,
     platformTrust,
     trustRootFromCertificates,
@@ -52,6 +54,8 @@ class BrokerAddress:
     @ivar tls: whether to speak TLS.
     @ivar ca: the path of a PEM file with the certificates to trust instead of
         the system's; empty for those.
+    @ivar cert: the path of a PEM file with our own certificate and its key; empty for
+        none.
     """
 
     host: str
@@ -61,6 +65,7 @@ class BrokerAddress:
     vhost: str
     tls: bool = False
     ca: str = ""
+    cert: str = ""
 
 
 def bus_from_url(
@@ -115,6 +120,7 @@ def parse_amqp_url(url: str) -> BrokerAddress:
         raise ValueError("In the bus URL's user name or password, write # / ? @ as percent codes")
     if port == 0:
         raise ValueError("The bus URL's port is not between 1 and 65535")
+    files = _files(parts)
     return BrokerAddress(
         host=parts.hostname,
         port=port or _PORTS[parts.scheme],
@@ -122,7 +128,8 @@ def parse_amqp_url(url: str) -> BrokerAddress:
         password=_short("password", parts.password, "guest"),
         vhost=_vhost(parts),
         tls=parts.scheme == "amqps",
-        ca=_ca(parts),
+        ca=files.get("ca", ""),
+        cert=files.get("cert", ""),
     )
 
 
@@ -131,7 +138,8 @@ def _endpoint(address: BrokerAddress, reactor: Any) -> IStreamClientEndpoint:
     if not address.tls:
         return endpoint
     trust = _trust(address.ca) if address.ca else platformTrust()
-    return wrapClientTLS(optionsForClientTLS(address.host, trust), endpoint)
+    own = _own_certificate(address.cert) if address.cert else None
+    return wrapClientTLS(optionsForClientTLS(address.host, trust, own), endpoint)
 
 
 def _trust(path: str) -> Any:
@@ -152,6 +160,19 @@ def _trust(path: str) -> Any:
     return trustRootFromCertificates(certificates)
 
 
+def _own_certificate(path: str) -> PrivateCertificate:
+    try:
+        pem = Path(path).read_bytes()
+    except OSError as problem:
+        raise ValueError(f"The file in the bus URL's cert= cannot be read: {problem}") from None
+    try:
+        return PrivateCertificate.loadPEM(pem)
+    except Exception:
+        raise ValueError(
+            "The file in the bus URL's cert= must hold a PEM certificate and its key"
+        ) from None
+
+
 def _vhost(parts: SplitResult) -> str:
     path = parts.path[1:]
     if "/" in path:
@@ -159,18 +180,19 @@ def _vhost(parts: SplitResult) -> str:
     return _short("vhost", path, "") or "/"
 
 
-def _ca(parts: SplitResult) -> str:
+def _files(parts: SplitResult) -> dict[str, str]:
     if not parts.query:
-        return ""
+        return {}
     try:
         parameters = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True)
     except ValueError:
-        parameters = []
-    if [name for name, _ in parameters] != ["ca"] or not parameters[0][1]:
-        raise ValueError("The bus URL takes one parameter, ca=/path/of/a/file.pem")
+        parameters = [("", "")]
+    files = dict(parameters)
+    if not set(files) <= {"ca", "cert"} or len(files) < len(parameters) or "" in files.values():
+        raise ValueError("The bus URL takes two parameters, ca= and cert=, each the path of a file")
     if parts.scheme != "amqps":
-        raise ValueError("The bus URL's ca= means something with amqps:// only")
-    return parameters[0][1]
+        raise ValueError("The bus URL's ca= and cert= mean something with amqps:// only")
+    return files
 
 
 def _short(what: str, quoted: str | None, default: str) -> str:

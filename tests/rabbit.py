@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import json
 import os
 import secrets
 import shutil
@@ -19,8 +20,9 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 _SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 """
@@ -39,18 +41,31 @@ class Rabbit:
     Also a context manager, that starts and stops.
 
     @ivar port: where it speaks AMQP; the same over every restart.
+    @ivar tls_port: and where over TLS, if it does.
     @ivar log: the broker's log.
     """
 
-    def __init__(self, patience: float = 120.0, password: str = "guest") -> None:
+    def __init__(
+        self,
+        patience: float = 120.0,
+        password: str = "guest",
+        definitions: Mapping[str, Any] | None = None,
+        tls: Mapping[str, str] | None = None,
+    ) -> None:
         """
+        @param definitions: users, vhosts and permissions as RabbitMQ exports them, in place of
+            C{guest} alone.
+        @param tls: paths, C{cacertfile}, C{certfile} and C{keyfile}: it speaks TLS as well,
+            with those who show a certificate of that authority.
         @param patience: seconds that a start may take.
         @param password: of the user C{guest}; letters and digits.
         """
         self._patience = patience
         self._password = password
         self._folder = Path(tempfile.mkdtemp(prefix="rabbit-"))
-        self.port, self._dist_port, self._epmd_port = _free_ports(3)
+        self._definitions = definitions
+        self._tls = tls
+        self.port, self.tls_port, self._dist_port, self._epmd_port = _free_ports(4)
         self._name = f"rabbit-{os.getpid()}-{self.port}@localhost"
         self._cookie = secrets.token_hex(16)
         self._server: subprocess.Popen[bytes] | None = None
@@ -133,10 +148,18 @@ class Rabbit:
         for name in ("home", "log", "mnesia", "plugins"):
             (self._folder / name).mkdir(parents=True, exist_ok=True)
         # Erlang terms load faster than the newer format of RabbitMQ's own.
-        (self._folder / "advanced.config").write_text(
-            "[{rabbit, [{log, [{console, [{enabled, false}]}]},"
-            f' {{default_pass, <<"{self._password}">>}}]}}].\n'
-        )
+        settings = ["{log, [{console, [{enabled, false}]}]}"]
+        settings.append(f'{{default_pass, <<"{self._password}">>}}')
+        if self._definitions is not None:
+            path = self._folder / "definitions.json"
+            path.write_text(json.dumps(self._definitions))
+            settings.append(f'{{load_definitions, "{path}"}}')
+        if self._tls is not None:
+            files = ", ".join(f'{{{name}, "{path}"}}' for name, path in self._tls.items())
+            settings.append(f'{{ssl_listeners, [{{"127.0.0.1", {self.tls_port}}}]}}')
+            peers = "{verify, verify_peer}, {fail_if_no_peer_cert, true}"
+            settings.append(f"{{ssl_options, [{files}, {peers}]}}")
+        (self._folder / "advanced.config").write_text(f"[{{rabbit, [{', '.join(settings)}]}}].\n")
         (self._folder / "enabled_plugins").write_text("[].\n")
         (self._folder / "rabbitmq-env.conf").write_text("")
         (self._folder / "inetrc").write_text(
