@@ -16,6 +16,7 @@ from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
 from groundwork.outside import Outside
+from groundwork.renewal import RenewedListening
 
 TOO_LARGE = (
     b"HTTP/1.1 413 Content Too Large\r\n"
@@ -113,6 +114,10 @@ def listening(endpoint: str, site: Site, option: str = "--listen") -> Service:
     @raise ValueError: it is none, or what it names can't be used; a sentence.
     """
     try:
+        if endpoint.startswith("ssl:"):
+            from twisted.internet import reactor
+
+            return RenewedListening(reactor, endpoint, site)
         service: Service = strports.service(endpoint, site)
     except Exception as error:
         # From the parsers of endpoints comes anything: OSError for a key that is not there,

@@ -7,100 +7,23 @@ from __future__ import annotations
 
 import socket
 from threading import Thread
-from typing import Any
 
-from twisted.internet.task import deferLater
 from twisted.internet.tcp import Connection
 from twisted.internet.threads import deferToThread
-from twisted.trial.unittest import SynchronousTestCase, TestCase
+from twisted.trial.unittest import SynchronousTestCase
 
-from consoleproxy.carrier import Carrier
 from consoleproxy.cookies import Cookies
-from consoleproxy.grants import Grants
 from consoleproxy.handover import when_written
 from consoleproxy.pipe import Pipe
-from consoleproxy.relay import Relay
-from consoleproxy.web import ProxyResource
-from groundwork.manners import HostRule, OriginRule
-from groundwork.site import BoundedSite
-from tests.consoleproxy.sockets import ASKED, SWITCHED
-from tests.consoleproxy.stage import NAME, TOKEN, some_grant
+from tests.consoleproxy.realproxy import RealProxyTestCase, a_moment, until
+from tests.consoleproxy.stage import NAME
 from tests.memorysocket import Collector, MemoryReactor
 
-PATIENCE = 10.0
 
-
-def until(end: socket.socket, words: bytes) -> bytes:
-    """
-    @return: what comes from C{end}, up to and with C{words}.
-    """
-    heard = b""
-    while not heard.endswith(words):
-        piece = end.recv(1)
-        if not piece:
-            raise AssertionError(f"it ended after {heard!r}")
-        heard += piece
-    return heard
-
-
-class LeavingTests(TestCase):
+class LeavingTests(RealProxyTestCase):
     """
     Nothing of a connection is lost on its way out of the reactor, and nothing stays behind.
     """
-
-    timeout = 30.0
-
-    def setUp(self) -> None:
-        from twisted.internet import reactor
-
-        self.reactor: Any = reactor
-        self.listening = socket.create_server(("127.0.0.1", 0))
-        self.listening.settimeout(PATIENCE)
-        self.addCleanup(self.listening.close)
-        port = self.listening.getsockname()[1]
-        self.grants = Grants(reactor)
-        self.grants.authorize(some_grant(host="127.0.0.1", port=port))
-        self.relay = Relay(reactor)
-        self.carrier = Carrier(reactor)
-        self.resource = ProxyResource(
-            reactor,
-            self.grants,
-            Cookies(b"k" * 32, "/"),
-            self.relay,
-            HostRule(()),
-            OriginRule(()),
-            carrier=self.carrier,
-        )
-        self.port = reactor.listenTCP(0, BoundedSite(self.resource, reactor), interface="127.0.0.1")
-        self.ends: list[socket.socket] = []
-
-    async def tearDown(self) -> None:
-        self.resource.cut_all()
-        for end in self.ends:
-            end.close()
-        while len(self.resource.connections):
-            await _a_moment()
-        await self.port.stopListening()
-        await self.relay.close()
-
-    def dial(self, words: str = "") -> socket.socket:
-        browser = socket.create_connection(("127.0.0.1", self.port.getHost().port))
-        browser.settimeout(PATIENCE)
-        self.ends.append(browser)
-        request = f"{words}GET /?token={TOKEN} HTTP/1.1\r\n{ASKED}\r\n"
-        browser.sendall(request.encode("latin-1"))
-        return browser
-
-    def accept(self, more: bytes = b"") -> socket.socket:
-        """
-        The backend's side of the next WebSocket, which it has switched.
-        """
-        backend, _ = self.listening.accept()
-        self.ends.append(backend)
-        backend.settimeout(PATIENCE)
-        until(backend, b"\r\n\r\n")
-        backend.sendall(SWITCHED + more)
-        return backend
 
     async def test_first_bytes(self) -> None:
         """
@@ -124,7 +47,7 @@ class LeavingTests(TestCase):
 
         [connection] = self.resource.connections
         while connection.moved()[0] < 5:
-            await _a_moment()
+            await a_moment()
         self.assertEqual(connection.moved(), (5, 1))
 
     async def test_nothing_stays(self) -> None:
@@ -148,7 +71,7 @@ class LeavingTests(TestCase):
         self.assertEqual(await deferToThread(backend.recv, 1), b"")
         backend.close()
         while len(self.resource.connections):
-            await _a_moment()
+            await a_moment()
 
         self.assertEqual(list(self.resource.connections), [])
 
@@ -216,7 +139,7 @@ class LeavingTests(TestCase):
 
         browser = await deferToThread(open_and_end)
         while len(self.resource.connections):
-            await _a_moment()
+            await a_moment()
 
         with self.assertRaises((ConnectionResetError, BrokenPipeError)):
             browser.sendall(b"k")
@@ -264,9 +187,3 @@ class WrittenTests(SynchronousTestCase):
 
         self.assertTrue(ours.lost)
         self.assertEqual(written, [])
-
-
-async def _a_moment() -> None:
-    from twisted.internet import reactor
-
-    await deferLater(reactor, 0.01)
