@@ -13,5 +13,10 @@ L{computeagent.guestlog}.
 
 Behind the interface of L{computeagent.hypervisor} stand L{computeagent.libvirthost}
 and, in memory, L{computeagent.memoryhost}.  L{computeagent.domainxml} reads what
-libvirt says; L{computeagent.devices} opens it, and trusts nothing.
+libvirt says; L{computeagent.devices} opens it, and trusts nothing but the guest's own QEMU
+(L{computeagent.qemus}).
+
+What is kept for an agent that comes after this one L{computeagent.kept} writes into the console's
+room (L{computeagent.rooms}); L{computeagent.adoption} goes on with it, and what can't be gone
+on with L{computeagent.sweeping} ends.
 """

@@ -4,7 +4,7 @@ Opening the host side of a serial device, trusting no path.
 A C{/dev/pts/N} in a domain XML may be stale, and N may be somebody's ssh session
 by now; a socket's path may lead through a symlink (CVE-2026-7374).  So whatever
 is opened is looked at once it I{is} open, and must belong to the QEMU of this very
-guest: the process whose command line names the guest's UUID.
+guest (L{computeagent.qemus}).
 
 Everything here blocks, if only for milliseconds; it runs in a thread.
 """
@@ -19,10 +19,11 @@ import stat
 import struct
 import termios
 import tty
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from computeagent.domainxml import SerialDevice
+from computeagent.listeners import inodes_listening
+from computeagent.qemus import qemus_of
 
 PTS_MAJORS = range(136, 144)
 """Unix98 pty slaves (Linux, Documentation/admin-guide/devices.txt)."""
@@ -161,14 +162,20 @@ def _open_unix(path: str, uuid: str) -> int:
 def _open_tcp(host: str, port: int, uuid: str) -> int:
     here = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1", "localhost": "127.0.0.1"}
     address = here.get(host, host)
-    inodes = _listening_inodes(port)
-    held = {name for pid in qemus_of(uuid) for name in _open_files(pid)}
-    if not any(f"socket:[{inode}]" in held for inode in inodes):
-        raise DeviceRefused(f"port {port} is not listened on by this guest's QEMU")
     try:
-        joined = socket.create_connection((address, port), CONNECT_TIMEOUT)
+        found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise CannotOpen(f"{address}, port {port}, does not accept us: {error}") from None
+        raise CannotOpen(f"{address[:100]} is not found: {error}") from None
+    # Looked at and connected to by number, so a name can't change its mind in between.
+    number = str(found[0][4][0])
+    held = {name for pid in qemus_of(uuid) for name in _open_files(pid)}
+    inodes = inodes_listening(number, port)
+    if not inodes or not all(f"socket:[{inode}]" in held for inode in inodes):
+        raise DeviceRefused(f"{number}, port {port}, is not listened on by this guest's QEMU")
+    try:
+        joined = socket.create_connection((number, port), CONNECT_TIMEOUT)
+    except OSError as error:
+        raise CannotOpen(f"{number}, port {port}, does not accept us: {error}") from None
     joined.settimeout(None)
     return joined.detach()
 
@@ -197,20 +204,6 @@ def _require_master(path: str, number: int, owner: int, uuid: str) -> None:
     raise DeviceRefused(f"{path} is not a terminal of this guest: its QEMU does not hold it")
 
 
-def qemus_of(uuid: str) -> Iterator[int]:
-    """The processes whose command line has C{-uuid UUID}, as libvirt starts QEMU."""
-    wanted = uuid.encode("ascii", "replace")
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
-        try:
-            words = Path(f"/proc/{name}/cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if wanted in words and words[words.index(wanted) - 1] == b"-uuid":
-            yield int(name)
-
-
 def _masters(pid: int) -> set[int]:
     """@raise PermissionError: we may not look into that process."""
     numbers = set()
@@ -236,20 +229,6 @@ def _open_files(pid: int) -> set[str]:
     except OSError:
         pass
     return found
-
-
-def _listening_inodes(port: int) -> Sequence[str]:
-    inodes = []
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        try:
-            rows = Path(table).read_text("ascii").splitlines()[1:]
-        except OSError:
-            continue
-        for row in rows:
-            words = row.split()
-            if words[3] == "0A" and int(words[1].rpartition(":")[2], 16) == port:
-                inodes.append(words[9])
-    return inodes
 
 
 def _file_system(descriptor: int) -> str:

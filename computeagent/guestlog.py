@@ -28,7 +28,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from computeagent.devices import has_hung_up, qemus_of
+from computeagent.devices import has_hung_up
+from computeagent.qemus import qemus_of
 
 QUIET = 0.02
 """Seconds in which nothing may move, and once more.  From the pty to the log it takes QEMU

@@ -31,18 +31,22 @@ class FakeQemu:
     @ivar pty: the path of its terminal.
     @ivar socket: the path of its unix socket.
     @ivar port: its TCP port.
+    @ivar pid: its own.
     """
 
-    def __init__(self, uuid: str, socket: Path) -> None:
+    def __init__(self, uuid: str, socket: Path, user: int | None = None) -> None:
         """
         @param uuid: of the guest, as libvirt gives it on QEMU's command line.
+        @param user: who it runs as.
         """
         self.socket = str(socket)
         self._process = subprocess.Popen(
             [sys.executable, "-S", "-E", "-c", _HOLD, self.socket, "-name", "x", "-uuid", uuid],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            user=user,
         )
+        self.pid = self._process.pid
         assert self._process.stdout is not None
         self.pty, self.port = json.loads(self._process.stdout.readline())
 

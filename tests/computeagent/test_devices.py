@@ -255,6 +255,19 @@ class SocketTests(DevicesTestCase):
         self.qemu.end()
         self.assertTrue(has_hung_up(opened))
 
+    def test_another_address(self) -> None:
+        """
+        The guest's port on one address is not the same port on another one.
+        """
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            other.bind(("127.0.0.2", self.qemu.port))
+            other.listen()
+
+            said = self.refused(tcp(self.qemu.port, "127.0.0.2"))
+            self.assertIn("127.0.0.2, port", said)
+            self.opened(tcp(self.qemu.port))
+
     def test_another_guests(self) -> None:
         """
         What another guest, or anybody else, listens on is not.
