@@ -96,7 +96,7 @@ class House:
             idle_timeout=FOR_EVER,
         )
         options = ProxyOptions()
-        options.parseOptions(["--token-ttl", str(LIFETIME)])
+        options.parseOptions([])
         self._proxy, self.resource = make_proxy(reactor, options, proxies)
         self._agents = agents
 

@@ -33,7 +33,8 @@ from bench.houses import HouseProcess
 from bench.processes import cost, family
 from bench.wire import PAGE, WebSocket
 
-RING = 1 << 20
+WARMING = 10.0
+"""Seconds of the turns that are not counted."""
 
 
 class TalkingGuest(threading.Thread):
@@ -144,7 +145,11 @@ class Viewer:
                     break
                 time.sleep(0.001)
             else:
-                raise AssertionError(f"{len(piece)} bytes at {self.offset} are not the guest's")
+                due = self._guest.expected(self.offset, len(piece))
+                raise AssertionError(
+                    f"{len(piece)} bytes at {self.offset} are not the guest's: {piece[:40]!r} are "
+                    f"seen, and {due[:40]!r} was said"
+                )
             self.offset += len(piece)
             self.seen += len(piece)
             echoes += piece.translate(None, bytes(range(0x80)))
@@ -251,7 +256,8 @@ def main() -> None:
             tokens = [house.ask(do="open", index=0, mode="rw")["token"] for _ in range(2)]
             typist = Viewer(house, guest, tokens[0])
             # What fills now, the ring first of all, is not the stalled one's.
-            turn(house, guest, typist, tokens[1], max(3.0, 3 * RING / guest._rate))
+            for stalls in ("", tokens[1]):
+                turn(house, guest, typist, stalls, min(options.seconds, WARMING))
             alone, beside = Turn([]), Turn([])
             for _ in range(options.rounds):
                 for all_turns, stalls in ((alone, ""), (beside, tokens[1])):
