@@ -56,7 +56,10 @@ class ProxyOptions(SettingsOptions):
             raise usage.UsageError("--base-path /console/ is below us already; take another one")
         try:
             self["outside"] = Outside(
-                self["trusted-proxy"], self["trusted-header"], self["base-path"]
+                self["trusted-proxy"],
+                self["trusted-header"],
+                self["base-path"],
+                HostRule(self["allowed-host"]),
             )
         except ValueError as error:
             raise usage.UsageError(str(error)) from None

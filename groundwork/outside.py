@@ -30,7 +30,7 @@ from twisted.internet.address import IPv6Address as TCP6
 from twisted.web.http_headers import Headers
 from twisted.web.server import Request
 
-from groundwork.manners import parse_host
+from groundwork.manners import HostRule, parse_host
 
 KINDS = ("x-forwarded", "forwarded")
 
@@ -56,7 +56,11 @@ class Outside:
     """
 
     def __init__(
-        self, trusted: Iterable[str] = (), kind: str = KINDS[0], base_path: str = "/"
+        self,
+        trusted: Iterable[str] = (),
+        kind: str = KINDS[0],
+        base_path: str = "/",
+        hosts: HostRule | None = None,
     ) -> None:
         """
         @param trusted: addresses and networks, such as C{10.0.0.0/8}; C{unix} for
@@ -64,6 +68,9 @@ class Outside:
         @param kind: one of L{KINDS}.
         @param base_path: of our root as browsers see it.  Whether a proxy takes it away or
             not does not matter.
+        @param hosts: which names are ours.  A name that came to us and is none of ours is
+            kept, so that it is refused: whoever let that one through may have let
+            C{X-Forwarded-Host} through as well, as a client wrote it.
         @raise ValueError: one of them is none; a sentence.
         """
         self._unix = False
@@ -83,6 +90,7 @@ class Outside:
             raise ValueError(f"--trusted-header is {' or '.join(KINDS)}")
         self._read = _read_x_forwarded if kind == KINDS[0] else _read_forwarded
         self._base_path = base_path.encode("ascii")
+        self._hosts = hosts
 
     def restore(self, request: Request) -> None:
         """
@@ -111,8 +119,9 @@ class Outside:
             request.client = kind("TCP", hop.address, 0)
             if not self._trusts(hop.address):
                 break
-        name = parse_host(host) if host else None
-        if name is not None:
+        if parse_host(host) is not None and (
+            self._hosts is None or self._hosts.is_ours(request.requestHeaders)
+        ):
             request.requestHeaders.setRawHeaders(b"Host", [host.encode("ascii")])
         if scheme in ("http", "https"):
             # What Request.setHost does; that would also write the port anew.

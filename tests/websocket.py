@@ -25,6 +25,7 @@ from wsproto.events import (
     TextMessage,
 )
 
+from groundwork.outside import Outside
 from groundwork.site import BoundedSite
 from tests.memorysocket import MemoryReactor
 
@@ -188,9 +189,14 @@ class Wire:
     @ivar clock: time, and the reactor beneath; see L{MemoryReactor}.
     """
 
-    def __init__(self, resource: IResource, clock: MemoryReactor | None = None) -> None:
+    def __init__(
+        self,
+        resource: IResource,
+        clock: MemoryReactor | None = None,
+        outside: Outside = Outside(),  # noqa: B008 (it never changes)
+    ) -> None:
         self.clock = clock or MemoryReactor()
-        self.site = BoundedSite(resource, self.clock)
+        self.site = BoundedSite(resource, self.clock, outside=outside)
 
     def connect(self, client: Protocol, room: int = 1 << 16) -> None:
         """

@@ -14,6 +14,7 @@ from consoleproxy.grants import Grant, Grants, digest_of
 from consoleproxy.relay import Relay
 from consoleproxy.web import ProxyResource
 from groundwork.manners import HostRule, OriginRule
+from groundwork.outside import Outside
 from tests.consoleproxy.network import NetworkReactor
 from tests.websocket import Answer, SocketClient, Wire
 
@@ -21,6 +22,7 @@ SECRET = "the-secret-that-no-browser-sees"
 TOKEN = "T" * 43
 NAME = "g0123456789abcdef"
 HOST, PORT = "192.0.2.7", 10007
+PEER = "192.0.2.1"
 
 
 def some_grant(
@@ -124,7 +126,11 @@ class Stage:
         base_path: str = "/",
         hosts: Iterable[str] = (),
         origins: Iterable[str] = (),
+        trusted: Iterable[str] = (),
     ) -> None:
+        """
+        @param trusted: reverse proxies; whoever connects is L{PEER}.
+        """
         self.clock = NetworkReactor()
         self.is_told = True
         self.grants = Grants(self.clock)
@@ -139,7 +145,8 @@ class Stage:
             OriginRule(origins),
             lambda: self.is_told,
         )
-        self.wire = Wire(self.resource, self.clock)
+        outside = Outside(trusted, base_path=base_path, hosts=HostRule(hosts))
+        self.wire = Wire(self.resource, self.clock, outside)
         self.backends: list[Backend] = []
 
     def backend(self, *answers: bytes, port: int = PORT) -> None:
