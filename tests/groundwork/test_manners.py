@@ -161,6 +161,16 @@ class OriginRuleTests(SynchronousTestCase):
             asked = headers(Origin=origin, Host="console.example")
             self.assertFalse(OriginRule().is_welcome(asked), origin)
 
+    def test_the_host_of_another_request(self) -> None:
+        """
+        What one request calls us lets no page in at the next.
+        """
+        rule = OriginRule(["https://horizon.example"])
+        evil = "http://evil.example"
+        rule.is_welcome(headers(Origin=evil, Host="evil.example"))
+
+        self.assertFalse(rule.is_welcome(headers(Origin=evil, Host="console.example")))
+
     def test_without_a_host(self) -> None:
         """
         Without a Host there is nothing an Origin could be equal to.
