@@ -40,6 +40,12 @@ PAGE_POLICY = (
     "frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
 )
 
+_NAME = re.compile("[A-Za-z0-9]{1,64}")
+_NUMBER = re.compile(rb"[0-9]{1,18}")
+
+CODINGS = {"br": ".br", "gzip": ".gz"}
+"""How the page's files are compressed, the smallest first, and how those are called."""
+
 
 class NoPage(Exception):
     """The page was not built."""
@@ -71,12 +77,25 @@ class Page:
     def file(self, name: str) -> tuple[bytes, str] | None:
         """@return: content and media type."""
         content = self._files.get(name)
-        if content is None:
+        if content is None or name.endswith(tuple(CODINGS.values())):
             return None
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
         if kind.startswith("text/") or kind.endswith("javascript"):
             kind += "; charset=utf-8"
         return content, kind
+
+    def coded(self, name: str, headers: Headers) -> tuple[bytes, str] | None:
+        """
+        @param headers: of a request.
+        @return: a file as it was compressed when it was built, and by what; C{None} if it
+            was not, or the client does not say that it can read that.
+        """
+        offers = ",".join(headers.getRawHeaders("Accept-Encoding", [])).lower().split(",")
+        for coding, suffix in CODINGS.items():
+            content = self._files.get(name + suffix)
+            if content is not None and any(_is_offer(offer, coding) for offer in offers):
+                return content, coding
+        return None
 
 
 class Door(Protocol):
@@ -217,6 +236,11 @@ class TerminalResource(Resource):
             return _say(request, 404, "There is nothing here.")
         content, kind = found
         request.setHeader("Content-Type", kind)
+        request.setHeader("Vary", "Accept-Encoding")
+        coded = self._page.coded(name, request.requestHeaders)
+        if coded is not None:
+            content, coding = coded
+            request.setHeader("Content-Encoding", coding)
         if name == "index.html":
             request.setHeader("Content-Security-Policy", PAGE_POLICY)
             request.setHeader("X-Frame-Options", "SAMEORIGIN")
@@ -264,6 +288,12 @@ class TerminalResource(Resource):
         return NOT_DONE_YET
 
 
+def _is_offer(offer: str, coding: str) -> bool:
+    # RFC 9110, 12.4.2: a weight of 0 is a refusal.
+    name, _, weight = offer.partition(";")
+    return name.strip() == coding and not re.fullmatch(r"\s*q=0(\.0*)?\s*", weight)
+
+
 def _say(request: Request, code: int, message: str) -> bytes:
     request.setResponseCode(code)
     request.setHeader("Content-Type", "text/plain; charset=utf-8")
@@ -272,7 +302,7 @@ def _say(request: Request, code: int, message: str) -> bytes:
 
 def _through(request: Request) -> str:
     values = request.requestHeaders.getRawHeaders("X-Ajaxterm-Through", [])
-    return values[0] if len(values) == 1 and re.fullmatch("[A-Za-z0-9]{1,64}", values[0]) else ""
+    return values[0] if len(values) == 1 and _NAME.fullmatch(values[0]) else ""
 
 
 def _token(request: Request) -> str | None:
@@ -282,7 +312,7 @@ def _token(request: Request) -> str | None:
 
 def _number(request: Request, name: bytes) -> int | None:
     values = (request.args or {}).get(name, [])
-    return int(values[0]) if len(values) == 1 and re.fullmatch(rb"[0-9]{1,18}", values[0]) else None
+    return int(values[0]) if len(values) == 1 and _NUMBER.fullmatch(values[0]) else None
 
 
 def _is_asked(request: Request, name: bytes) -> bool:

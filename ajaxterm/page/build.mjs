@@ -1,12 +1,13 @@
 /**
  * Builds the page into built/: flat files with a hash of their content in
  * their names, which a browser may keep for ever, and index.html, which names
- * them. The server has them at assets/NAME; every URL is relative.
+ * them; each beside what it is when compressed, *.br and *.gz. The server has them at assets/NAME; every URL is relative.
  */
 
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 
 import { build } from "esbuild";
 
@@ -60,3 +61,9 @@ await writeFile(
     return values[name].replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/"/g, "&quot;");
   }),
 );
+
+for (const name of await readdir(built)) {
+  const content = await readFile(join(built, name));
+  await writeFile(join(built, `${name}.br`), brotliCompressSync(content));
+  await writeFile(join(built, `${name}.gz`), gzipSync(content, { level: 9 }));
+}

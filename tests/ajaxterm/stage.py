@@ -48,7 +48,16 @@ class FakeLine:
 
 
 NEVER = Limits(idle=0.0)
-PAGE = Page({"index.html": b"<html>", "page-1.js": b"js()", "page-1.css": b"css{}", "odd": b"?"})
+PAGE = Page(
+    {
+        "index.html": b"<html>",
+        "page-1.js": b"js()",
+        "page-1.css": b"css{}",
+        "page-1.css.br": b"css in brotli",
+        "page-1.css.gz": b"css in gzip",
+        "odd": b"?",
+    }
+)
 
 
 class Stage:

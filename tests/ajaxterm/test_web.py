@@ -140,6 +140,38 @@ class AnswerTests(SynchronousTestCase):
             self.assertEqual(headers["content-type"], kind)
             self.assertIn("immutable", headers["cache-control"])
 
+    def test_compressed(self) -> None:
+        """
+        Who can read it gets what was compressed when the page was built, and caches are told.
+        """
+        for offered, body, coding in [
+            ("gzip, deflate, br, zstd", b"css in brotli", "br"),
+            ("gzip, deflate", b"css in gzip", "gzip"),
+            ("GZIP", b"css in gzip", "gzip"),
+            ("br;q=0, gzip;q=0.5", b"css in gzip", "gzip"),
+            ("br; q=0.000, gzip;q=0", b"css{}", None),
+            ("brotli", b"css{}", None),
+            ("identity", b"css{}", None),
+            ("*", b"css{}", None),
+            ("", b"css{}", None),
+        ]:
+            headers = {"Accept-Encoding": offered} if offered else {}
+            answer = self.stage.ask("GET", "/assets/page-1.css", "s", headers)
+
+            self.assertEqual((answer.body, answer.headers.get("content-encoding")), (body, coding))
+            self.assertEqual(answer.headers["content-type"], "text/css; charset=utf-8")
+            self.assertEqual(answer.headers["vary"], "Accept-Encoding")
+        plain = self.stage.ask("GET", "/assets/page-1.js", "s", {"Accept-Encoding": "br"})
+        self.assertEqual(plain.body, b"js()")
+
+    def test_compressed_by_name(self) -> None:
+        """
+        There is one name for a file, however it is sent.
+        """
+        for suffix in (".br", ".gz"):
+            answer = self.stage.ask("GET", f"/assets/page-1.css{suffix}", "s")
+            self.assertEqual(answer.status, 404)
+
     def test_log(self) -> None:
         """
         The scrollback is a file to save, named after the guest, with nothing changed.
