@@ -19,8 +19,9 @@ from consoleapi.tap import ApiOptions, make_api
 from consolebus.memory import MemoryBroker, MemoryBus
 from consoleproxy.cookies import BadKey
 from consoleproxy.tap import ProxyOptions, make_proxy
+from groundwork.listening import listening
 from groundwork.monotonic import MonotonicClock
-from groundwork.site import BoundedSite, listening
+from groundwork.site import BoundedSite
 
 
 class Options(AgentOptions, ProxyOptions, ApiOptions):

@@ -70,6 +70,8 @@ LONGEST = 1 << 16
 MOST_OUTPUT = 32 * 1024
 ABILITIES = {"break", "sysrq"}
 
+_DIGEST = re.compile("[0-9a-f]{64}")
+
 
 class _Refused(Exception):
     """An order that can't be carried out, with a sentence for the log."""
@@ -174,7 +176,7 @@ class Control(Factory):
         if not 0 < lifetime <= 1e9:
             raise _Refused("a grant's lifetime is a number of seconds")
         digest = _text(asked, "digest")
-        if re.fullmatch("[0-9a-f]{64}", digest) is None:
+        if _DIGEST.fullmatch(digest) is None:
             raise _Refused("a digest is a SHA-256 in hex")
         grant = Grant(_text(asked, "grant"), mode, _text(asked, "user"), float(lifetime))
         try:

@@ -31,7 +31,10 @@ import select
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from types import CodeType, FunctionType
 from typing import Any, NoReturn
+
+from ajaxterm.nearby import fill_holes, lay_strings, lay_together, strings_of
 
 AGENT = 3
 """The descriptor on which the agent speaks."""
@@ -82,7 +85,7 @@ class Foundry:
             for descriptor, _ in poll.poll():
                 if descriptor in self.children:
                     self._reap(descriptor)
-                else:
+                elif self._agent is not None:  # it may be found gone by what came before
                     self._listen()
 
     def _listen(self) -> None:
@@ -194,65 +197,134 @@ def main(argv: Sequence[str]) -> None:
     """
     Load everything, become the user, and fork when told.
     """
+    os.chdir("/")
+    if os.getpgid(0) != os.getpid():
+        os.setsid()  # a Ctrl-C for the agent is none for us
+    user = argv[0] if argv else None
+    kept: list[object] = [lay_strings(_scouted(user))]
+    serve, be = _load()
+    _become(user)
+    agent = socket.socket(fileno=AGENT)
+    agent.setblocking(True)
+    kept += _prepare(serve)
+    assert "twisted.internet.reactor" not in sys.modules
+    gc.collect()
+    gc.freeze()
+
+    Foundry(agent, Reading(), be).run()
+
+
+class Reading:
+    """
+    Reads arguments once, as long as nothing but the title differs: what the foundry writes to
+    between two forks, each child has for itself.
+    """
+
+    def __init__(self) -> None:
+        self._words: list[str] = []
+        self._options: Any = None
+
+    def __call__(self, argv: Sequence[str]) -> Any:
+        """@raise SystemExit: with what is wrong with C{argv}."""
+        from ajaxterm.main import read
+
+        words, title = list(argv), None
+        if "--title" in words[:-1]:
+            at = words.index("--title") + 1
+            title, words[at] = words[at], ""
+        if self._options is None or words != self._words:
+            self._options, self._words = read(argv), words
+        elif title is not None:
+            self._options["title"] = title
+        return self._options
+
+
+def _become(user: str | None) -> None:
+    if user is not None:
+        uid, gid = map(int, user.split(":"))
+        os.setgroups([])
+        os.setgid(gid)
+        os.setuid(uid)
+
+
+def _load() -> tuple[Any, Callable[[Any], None]]:
+    """
+    @return: what serves a rehearsal, and what is an ajaxterm.
+    """
     # Whatever a child would load for itself, each would have of its own; and the
     # user that it has become by then may not be able to read it.
     sys.modules["OpenSSL"] = None  # type: ignore[assignment]  # 6 MB; Twisted does without
     from twisted.internet import epollreactor
 
-    from ajaxterm.main import begin_log, read, run
-    from ajaxterm.web import Page
+    from ajaxterm.logging import begin_log
+    from ajaxterm.main import read, run, terms_of
+    from ajaxterm.serve import Terminal, serve_guest
+    from ajaxterm.web import Page, ProxyDoor
 
-    page = Page.load()
-    os.chdir("/")
-    if os.getpgid(0) != os.getpid():
-        os.setsid()  # a Ctrl-C for the agent is none for us
-    if argv:
-        uid, gid = map(int, argv[0].split(":"))
-        os.setgroups([])
-        os.setgid(gid)
-        os.setuid(uid)
-    agent = socket.socket(fileno=AGENT)
-    agent.setblocking(True)
     begin_log()
-    kept = _prepare(page)
-    assert "twisted.internet.reactor" not in sys.modules
-    gc.collect()
-    gc.freeze()
+    page = Page.load()
+    words = ["--http-fd", "3", "--tty-fd", "4", "--control-fd", "5", "--title", "rehearsal"]
+
+    def serve(
+        reactor: Any, http: socket.socket, tty: socket.socket, control: socket.socket
+    ) -> Terminal:
+        terms = terms_of(read(words))
+        return serve_guest(reactor, terms, page, ProxyDoor, http, tty, control, lambda: None)
 
     def be(options: Any) -> None:
         epollreactor.install()
         run(options, page)
 
-    Foundry(agent, read, be).run()
-    del kept
+    return serve, be
 
 
-def _prepare(page: Any) -> list[object]:
+def _scouted(user: str | None) -> list[str]:
+    """
+    @return: the names that a terminal's code knows, found out by a child that loads and
+        rehearses all of it; none if it can't.
+    """
+    ours, its = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            from ajaxterm.rehearsal import watch
+
+            serve, _ = _load()
+            _become(user)
+            with open(its, "w") as answer:
+                json.dump(sorted(strings_of(watch(serve))), answer)
+        finally:
+            os._exit(0)
+    os.close(its)
+    with open(ours) as answer:
+        said = answer.read()
+    os.waitpid(pid, 0)
+    return [str(each) for each in json.loads(said)] if said else []
+
+
+def _own_code() -> set[CodeType]:
+    from ajaxterm.main import run
+
+    own = [run, _keep_only, *vars(Foundry).values(), *vars(Reading).values()]
+    return {each.__code__ for each in own if isinstance(each, FunctionType)}
+
+
+def _prepare(serve: Any) -> list[object]:
     """@return: what must be kept as long as children are forked."""
-    from ajaxterm.main import read, terms_of
-    from ajaxterm.nearby import fill_holes, lay_together
     from ajaxterm.rehearsal import rehearse, watch
-    from ajaxterm.serve import serve_guest
-    from ajaxterm.web import ProxyDoor
-
-    words = ["--http-fd", "3", "--tty-fd", "4", "--control-fd", "5", "--title", "rehearsal"]
-
-    def serve(reactor: Any, http: socket.socket, tty: socket.socket, control: socket.socket) -> Any:
-        terms = terms_of(read(words))
-        return serve_guest(reactor, terms, page, ProxyDoor, http, tty, control, lambda: None)
 
     try:
-        kept = lay_together(watch(serve))
+        kept = lay_together(watch(serve) | _own_code())
         # What is cached of the attributes of everything that was ever looked up is
         # replaced bit by bit by what children look up, which changes both.
         sys._clear_type_cache()
         for _ in range(REHEARSALS):
             rehearse(serve)
-        gc.collect()
-        kept.append(fill_holes())
     except OSError as error:
         sys.stderr.write(f"Without a rehearsal each terminal takes more memory: {error}\n")
-        kept = []
+        return []
+    gc.collect()
+    kept.append(fill_holes())
     return kept
 
 

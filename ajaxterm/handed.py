@@ -1,9 +1,10 @@
 """
-Accepting connections on a unix socket that somebody else bound.
+Accepting connections on a socket that somebody else bound.
 
 C{reactor.adoptStreamPort} would do, but for a unix socket it opens the path to the
 whole world (C{chmod 666}) when it begins and unlinks it when it ends (Twisted
 26.10, C{unix.Port}).  The path is the agent's, in a directory where we may not even look.
+And what serves both kinds of socket is code that is in a terminal's memory once.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from twisted.internet.address import UNIXAddress
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.internet.tcp import Connection
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
+
+Address = IPv4Address | IPv6Address | UNIXAddress
 
 
 class HandedConnection(Connection):
@@ -25,23 +28,33 @@ class HandedConnection(Connection):
     nobody shall send us, and costs a C{recvmsg} with room for them at each read.
     """
 
+    socket: Any
+
     def __init__(self, accepted: socket.socket, protocol: Any, reactor: Any) -> None:
         super().__init__(accepted, protocol, reactor)
         self.connected = 1
         self.logstr = protocol.__class__.__name__
         self.startReading()
 
-    def getHost(self) -> UNIXAddress:
-        return UNIXAddress(None)
+    def getHost(self) -> Address:
+        return _address(self.socket.getsockname())
 
-    def getPeer(self) -> UNIXAddress:
+    def getPeer(self) -> Address:
+        return _address(self.socket.getpeername())
+
+
+def _address(name: Any) -> Address:
+    if not isinstance(name, tuple):
         return UNIXAddress(None)
+    kind = IPv6Address if len(name) > 2 else IPv4Address
+    return kind("TCP", name[0], name[1])
 
 
 @implementer(IReadDescriptor)
 class HandedPort:
     """
     @cvar TURN: connections accepted in one turn of the reactor.
+    @ivar factory: of what speaks on the connections.
     @cvar REST: seconds until the next try after one has failed, since what
         waits there (descriptors may have run out) would wake us at once.
     """
@@ -53,12 +66,12 @@ class HandedPort:
 
     def __init__(self, reactor: Any, listening: socket.socket, factory: Any) -> None:
         """
-        @param listening: a unix socket that listens and does not block; it is
+        @param listening: a socket that listens and does not block; it is
             ours from now on.
         """
         self._reactor = reactor
         self._listening = listening
-        self._factory = factory
+        self.factory = factory
         factory.doStart()
         reactor.addReader(self)
 
@@ -67,7 +80,7 @@ class HandedPort:
         if self._listening.fileno() >= 0:
             self._reactor.removeReader(self)
             self._listening.close()
-            self._factory.doStop()
+            self.factory.doStop()
 
     def fileno(self) -> int:
         return self._listening.fileno()
@@ -87,7 +100,7 @@ class HandedPort:
                 self._reactor.callLater(self.REST, self._go_on)
                 return
             accepted.setblocking(False)
-            protocol = self._factory.buildProtocol(None)
+            protocol = self.factory.buildProtocol(None)
             protocol.makeConnection(HandedConnection(accepted, protocol, self._reactor))
 
     def _go_on(self) -> None:

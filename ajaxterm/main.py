@@ -12,23 +12,16 @@ import socket
 import stat
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from secrets import token_urlsafe
 from typing import Any, NoReturn
 
-from twisted.logger import (
-    FilteringLogObserver,
-    InvalidLogLevelError,
-    LogLevel,
-    LogLevelFilterPredicate,
-    globalLogBeginner,
-    textFileLogObserver,
-)
+from twisted.logger import InvalidLogLevelError, LogLevel
 from twisted.python import usage
 
 from ajaxterm.command import CommandLine
 from ajaxterm.grants import Grant, digest_of
 from ajaxterm.idleness import Limits
+from ajaxterm.logging import begin_log, log_from
 from ajaxterm.logout import Farewell
 from ajaxterm.recording import CanNotRecord
 from ajaxterm.serve import Record, Terminal, Terms, release, serve_guest
@@ -38,8 +31,6 @@ from ajaxterm.web import NoPage, OwnDoor, Page, ProxyDoor
 FOREVER = 1e9
 AN_OPEN_SOCKET = "the number of an open socket"
 HANDED = ("http-fd", "tty-fd", "control-fd")
-
-_levels = LogLevelFilterPredicate()
 
 
 def _checked(name: str, words: str, parse: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -180,15 +171,6 @@ def read(argv: Sequence[str]) -> Options:
     return options
 
 
-@cache
-def begin_log() -> None:
-    """
-    Log to stderr from now on.
-    """
-    observer = FilteringLogObserver(textFileLogObserver(sys.stderr), [_levels])
-    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
-
-
 def run(options: Options, page: Page | None = None) -> None:
     """
     Run, until the terminal ends.
@@ -211,7 +193,7 @@ def run(options: Options, page: Page | None = None) -> None:
     except NoPage as error:
         sys.exit(f"ajaxterm: {error}")
     begin_log()
-    _levels.setLogLevelForNamespace("", LogLevel.levelWithName(options["log-level"]))
+    log_from(options["log-level"])
 
     from twisted.internet import reactor
 

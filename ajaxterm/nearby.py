@@ -15,8 +15,9 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import CodeType, FunctionType, ModuleType
+from typing import Any
 
 _CLASS = re.compile(r"^ *\d+ +(\d+) +\d+ +\d+ +(\d+)$", re.MULTILINE)
 
@@ -42,10 +43,10 @@ def lay_together(code: set[CodeType]) -> list[object]:
 
     def made_anew(one: CodeType) -> CodeType:
         consts = tuple(
-            made_anew(each) if isinstance(each, CodeType) and is_hot(each) else each
+            made_anew(each) if isinstance(each, CodeType) and is_hot(each) else _copy(each)
             for each in one.co_consts
         )
-        return one.replace(co_consts=consts)
+        return one.replace(co_consts=consts, co_qualname=_copy(one.co_qualname))
 
     old = [each for each in gc.get_objects() if type(each) is FunctionType]
     hot = [each for each in old if is_hot(each.__code__)]
@@ -61,8 +62,45 @@ def lay_together(code: set[CodeType]) -> list[object]:
     return kept
 
 
+def strings_of(code: set[CodeType]) -> set[str]:
+    """
+    @return: the names that C{code} knows.  Python keeps one object of each, so where
+        these lie is decided by who names them first: see L{lay_strings}.
+    """
+    found: set[str] = set()
+    for one in code:
+        found.update((one.co_name, one.co_qualname, *one.co_names))
+        for const in one.co_consts:
+            found.update(
+                each for each in (const if type(const) is tuple else (const,)) if type(each) is str
+            )
+    return found
+
+
+def lay_strings(strings: Iterable[str]) -> list[str]:
+    """
+    @return: them, next to each other if nobody has named them yet; to be kept.
+    """
+    return [sys.intern("".join(list(each))) for each in strings]
+
+
 def _inner(code: CodeType) -> Iterator[CodeType]:
     return (each for each in code.co_consts if isinstance(each, CodeType))
+
+
+def _copy(const: Any) -> Any:
+    """
+    @return: an equal one, in memory of its own, where there can be two.
+    """
+    if type(const) is str and not const.isidentifier():  # of which there is one, see lay_strings
+        return "".join(list(const))
+    if type(const) is bytes:
+        return bytes(bytearray(const))
+    if type(const) is float:
+        return const * 1.0
+    if type(const) is tuple:
+        return tuple([_copy(each) for each in const])
+    return const
 
 
 def _again(old: FunctionType) -> FunctionType:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -39,10 +40,13 @@ def rehearse(serve: Serve) -> None:
     """
     @raise OSError: there is no loopback here, for example.
     """
-    reactor = EPollReactor()
     with ExitStack() as stack:
-        stack.callback(_leave, reactor)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
+            stack.callback(signal.signal, number, signal.getsignal(number))
+        stack.callback(signal.set_wakeup_fd, -1)
+        reactor = EPollReactor()
         stack.enter_context(_quiet())
+        stack.callback(_leave, reactor)
         _play(reactor, serve, stack)
 
 
@@ -78,7 +82,7 @@ def _play(reactor: Any, serve: Serve, stack: ExitStack) -> None:
     )
     doors = [each.getsockname() for each in (http, tty, control)]
     terminal = serve(reactor, http, tty, control)
-    reactor.startRunning(installSignalHandlers=False)
+    reactor.startRunning()
 
     def connected(family: int, where: Any) -> socket.socket:
         one = stack.enter_context(socket.socket(family))
@@ -113,10 +117,13 @@ def _play(reactor: Any, serve: Serve, stack: ExitStack) -> None:
 
 
 def _hello(secret: str, subprotocol: str) -> bytes:
+    """As a proxy asks."""
     return (
-        "GET /ws HTTP/1.1\r\nHost: rehearsal\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "GET /ws?replay=1 HTTP/1.1\r\nHost: rehearsal\r\n"
+        "Connection: Upgrade\r\nUpgrade: websocket\r\n"
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: cmVoZWFyc2FsIG9mIDE2Yg==\r\n"
-        f"Sec-WebSocket-Protocol: {subprotocol}\r\nAuthorization: Bearer {secret}\r\n\r\n"
+        f"Sec-WebSocket-Protocol: {subprotocol}\r\n"
+        f"Authorization: Bearer {secret}\r\nX-Ajaxterm-Through: rehearsal\r\n\r\n"
     ).encode("ascii")
 
 
@@ -150,4 +157,5 @@ def _quiet() -> Iterator[None]:
 
 def _leave(reactor: Any) -> None:
     reactor.disconnectAll()
-    reactor.waker.connectionLost(None)
+    for each in reactor._internalReaders:  # its pipes for signals; no public name is known
+        each.connectionLost(None)

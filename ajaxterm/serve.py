@@ -104,7 +104,7 @@ class Terminal:
         self._reactor = reactor
         self._stop = stop
         self._report = report
-        self._ports: list[Any] = []
+        self._ports: list[HandedPort] = []
         self._leaving = False
         self._stopping: IDelayedCall | None = None
         clock = MonotonicClock(reactor)
@@ -139,12 +139,7 @@ class Terminal:
 
     def adopt(self, listening: socket.socket, factory: Any) -> None:
         """Serve C{factory} on a socket that listens already; it is ours from now on."""
-        if listening.family == socket.AF_UNIX:
-            self._ports.append(HandedPort(self._reactor, listening, factory))
-            return
-        port = self._reactor.adoptStreamPort(listening.fileno(), listening.family, factory)
-        listening.close()
-        self._ports.append(port)
+        self._ports.append(HandedPort(self._reactor, listening, factory))
 
     def _ended(self, end: End) -> None:
         for port in self._ports:

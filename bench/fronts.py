@@ -137,8 +137,9 @@ def main(port: str, tls: str, certificate: str, key: str, backend: str, count: s
 
     from consolebus.memory import MemoryBroker, MemoryBus
     from consoleproxy.tap import ProxyOptions, make_proxy
+    from groundwork.listening import listening
     from groundwork.monotonic import MonotonicClock
-    from groundwork.site import BoundedSite, listening
+    from groundwork.site import BoundedSite
 
     startLogging(sys.stderr)
     clock = MonotonicClock(reactor)

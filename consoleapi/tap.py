@@ -49,9 +49,10 @@ from consoleapi.web import ApiResource
 from consolebus.connect import bus_from_url
 from consolebus.ibus import IConsoleBus
 from consolesettings.options import SettingsOptions
+from groundwork.listening import listening
 from groundwork.manners import HostRule, OriginRule
 from groundwork.monotonic import MonotonicClock
-from groundwork.site import BoundedSite, listening
+from groundwork.site import BoundedSite
 
 
 class ApiOptions(SettingsOptions):

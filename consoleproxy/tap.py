@@ -25,10 +25,11 @@ from consoleproxy.service import ProxyService
 from consoleproxy.tally import Tally
 from consoleproxy.web import ProxyResource
 from consolesettings.options import SettingsOptions
+from groundwork.listening import listening
 from groundwork.manners import HostRule, OriginRule
 from groundwork.monotonic import MonotonicClock
 from groundwork.outside import KINDS, Outside
-from groundwork.site import BoundedSite, listening
+from groundwork.site import BoundedSite
 
 
 class ProxyOptions(SettingsOptions):

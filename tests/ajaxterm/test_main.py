@@ -156,7 +156,9 @@ class CommandTests(SynchronousTestCase):
         """
         self.serve("--", "ls")
         self.addCleanup(self.reactor.processes[0].close_terminal)
-        [(_, _, site)] = self.reactor.adoptedPorts
+        [port] = self.reactor.readers
+        self.addCleanup(port.stopListening)
+        site = port.factory
         host, _, target = self.said.getvalue().strip().removeprefix("http://").partition("/")
 
         for asked, status in [(target, b"303"), ("?token=wrong", b"403")]:

@@ -89,7 +89,7 @@ class GuestTests(SynchronousTestCase):
         http = socket.socket()
         tty, control = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
         terminal = serve_guest(reactor, TERMS, PAGE, ProxyDoor, http, tty, control, lambda: None)
-        factories = [port._factory for port in reactor.getReaders()]
+        factories = [port.factory for port in reactor.getReaders()]
         [agents] = [each for each in factories if isinstance(each, Control)]
         agent = agents.buildProtocol(None)
         agent.makeConnection(StringTransport())

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from twisted.internet.threads import deferToThread
 
-from groundwork.site import listening
+from groundwork.listening import listening
 from tests.consoleproxy.realproxy import PATIENCE, RealProxyTestCase, a_moment, until
 from tests.consoleproxy.sockets import ASKED
 from tests.consoleproxy.stage import TOKEN

@@ -8,7 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
-from groundwork.site import TOO_LARGE, BoundedRequest, BoundedSite, listening
+from groundwork.listening import listening
+from groundwork.site import TOO_LARGE, BoundedRequest, BoundedSite
 from tests.memorysocket import Collector, MemoryReactor
 
 
