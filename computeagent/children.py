@@ -16,7 +16,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.interfaces import IReadDescriptor
-from twisted.internet.protocol import ProcessProtocol, Protocol
+from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -125,16 +125,49 @@ class Child(Process, ProcessProtocol):
             pass
 
 
-class Sayings(Protocol):
+@implementer(IReadDescriptor)
+class Sayings:
     """
-    The stderr of a forked child.
+    The pipe by which a terminal says what is for our log.
+
+    @cvar MOST: bytes read in one turn of the reactor.
     """
 
-    def __init__(self, process: Process) -> None:
+    MOST = 1 << 16
+
+    def __init__(self, reactor: Any, pipe: int, process: Process) -> None:
+        """
+        @param pipe: ours from now on.
+        """
+        self._reactor = reactor
+        self._pipe = pipe
         self._process = process
+        reactor.addReader(self)
 
-    def dataReceived(self, data: bytes) -> None:
-        self._process.errReceived(data)
+    def fileno(self) -> int:
+        return self._pipe
+
+    def logPrefix(self) -> str:
+        return "Sayings"
+
+    def doRead(self) -> None:
+        try:
+            said = os.read(self._pipe, self.MOST)
+        except BlockingIOError:
+            return
+        if said:
+            self._process.errReceived(said)
+        else:
+            self.close()  # who could write has ended
+
+    def connectionLost(self, reason: Failure) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._pipe >= 0:
+            self._reactor.removeReader(self)
+            os.close(self._pipe)
+            self._pipe = -1
 
 
 @implementer(IReadDescriptor)

@@ -23,7 +23,7 @@ from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from computeagent.children import Child, Forked, Sayings
+from computeagent.children import Child, Forked
 
 
 class FoundryGone(Exception):
@@ -59,16 +59,9 @@ class _Talk(LineOnlyReceiver):
             answer.errback(FoundryGone())
             return answer
         forked = Forked(self._reactor, name)
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        with ours, theirs:
-            for one in (ours, theirs):
-                one.setblocking(False)
-            self._reactor.adoptStreamConnection(
-                ours.fileno(), socket.AF_UNIX, factory_of(Sayings(forked))
-            )
-            # They are sent in the reactor's own time, so as copies, which
-            # Twisted does not close either.
-            copies = [os.dup(each) for each in (*handed, theirs.fileno())]
+        # They are sent in the reactor's own time, so as copies, which Twisted
+        # does not close either.
+        copies = [os.dup(each) for each in handed]
         for copy in copies:
             self.transport.sendFileDescriptor(copy)
         self.sendLine(json.dumps({"argv": argv}).encode("ascii"))
@@ -147,7 +140,7 @@ class Foundry:
         Have an ajaxterm forked.
 
         @param argv: its arguments.
-        @param handed: what it gets as descriptors from 3; they stay the caller's.
+        @param handed: what it gets as descriptors 3, 4, 5 and 2; they stay the caller's.
         @param name: of the child in our log.
         @raise FoundryGone: there is none, or it can't.
         @raise OSError: no descriptor, no process.

@@ -5,6 +5,7 @@ A console's place in the runtime directory.
   RUN/CONSOLE/GRANT.json     leave to attach to it (L{computeagent.grants})
   RUN/CONSOLE/tty.sock       where a socat is joined
   RUN/CONSOLE/control.sock   where an agent gives orders
+  RUN/CONSOLE/log            a pipe: what the terminal says for our log
 
 The directory belongs to the agent alone (mode 0700, its files 0600): the children get what
 they need as open descriptors, and can neither enter nor write it.  So a later agent
@@ -81,6 +82,33 @@ class Room:
             raise
         return listening
 
+    @property
+    def log(self) -> Path:
+        return self.path / "log"
+
+    def make_log(self) -> tuple[int, int]:
+        """
+        @return: an end of a new pipe to read from, and one for a child to write to.  The child's
+            is for both ways, so the pipe never lacks a reader: while there is no agent it
+            fills, and what does not fit any more is lost, but nobody waits or dies of it.
+        @raise OSError: no descriptor.
+        """
+        os.mkfifo(self.log, 0o600)
+        reading = self.open_log()
+        try:
+            flags = os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+            return reading, os.open(self.log, flags)
+        except OSError:
+            os.close(reading)
+            raise
+
+    def open_log(self) -> int:
+        """
+        @return: an end to read from.
+        @raise OSError: there is none.
+        """
+        return os.open(self.log, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+
     def write(self, name: str, words: Mapping[str, Any]) -> None:
         """
         Write C{NAME.json}, whole or not at all.
@@ -124,7 +152,7 @@ class Room:
 
     def vacate(self) -> None:
         """Make room for another terminal where one has died."""
-        for path in (self.tty, self.control):
+        for path in (self.tty, self.control, self.log):
             path.unlink(missing_ok=True)
 
     def clear(self) -> None:

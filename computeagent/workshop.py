@@ -27,7 +27,7 @@ from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.error import ConnectError
 from twisted.logger import Logger
 
-from computeagent.children import Child, Process, Watched, adopted
+from computeagent.children import Child, Process, Sayings, Watched, adopted
 from computeagent.devices import has_open
 from computeagent.foundry import Foundry, FoundryGone, factory_of
 from computeagent.orders import Orders, TerminalGone
@@ -180,7 +180,16 @@ class Workshop:
             listening.append(room.listen(room.tty))
             listening.append(room.listen(room.control))
             host, bound = listening[0].getsockname()[:2]
-            child = await self._ajaxterm(title, [one.fileno() for one in listening], lasts)
+            reading, log = room.make_log()
+            try:
+                handed = [*(one.fileno() for one in listening), log]
+                child = await self._ajaxterm(title, handed, lasts)
+            except BaseException:
+                os.close(reading)
+                raise
+            finally:
+                os.close(log)
+            Sayings(self._reactor, reading, child)
         finally:
             for one in listening:
                 one.close()
@@ -235,6 +244,7 @@ class Workshop:
             raise TerminalGone()
         try:
             orders = await self._orders(room, told)
+            Sayings(self._reactor, room.open_log(), child)
         except BaseException:
             child.let_be()
             raise
@@ -254,6 +264,9 @@ class Workshop:
         return has_open(socat.pid, device)
 
     async def _ajaxterm(self, title: str, handed: Sequence[int], lasts: bool) -> Process:
+        """
+        @param handed: its three sockets, and where it writes what is for our log.
+        """
         arguments = ["--http-fd", "3", "--tty-fd", "4", "--control-fd", "5"]
         idle_timeout = 0.0 if lasts else self._idle_timeout
         arguments += ["--title", title, "--idle-timeout", str(idle_timeout)]
@@ -273,7 +286,8 @@ class Workshop:
             # It becomes that user by itself once it has read its own files,
             # which may lie where that user can't read (a clone under /root).
             arguments += ["--user", f"{self._uid}:{self._gid}"]
-        self._spawn(child, [sys.executable, "-m", "ajaxterm", *arguments], handed)
+        *handed, log = handed
+        self._spawn(child, [sys.executable, "-m", "ajaxterm", *arguments], handed, log)
         return child
 
     def join(self, room: Room, title: str, device: int) -> Child:
@@ -310,9 +324,11 @@ class Workshop:
         child: Child,
         command: Sequence[str],
         handed: Sequence[Any],
+        log: int | None = None,
         **as_user: int | None,
     ) -> None:
-        descriptors: dict[int, Any] = {0: self._nothing, 1: self._nothing, 2: "r"}
+        said = "r" if log is None else log
+        descriptors: dict[int, Any] = {0: self._nothing, 1: self._nothing, 2: said}
         for number, one in enumerate(handed, 3):
             descriptors[number] = one if isinstance(one, int) else one.fileno()
         self._reactor.spawnProcess(

@@ -154,6 +154,25 @@ class FileTests(RoomsTestCase):
             (self.room.path / "state.json").write_bytes(text.encode("latin-1"))
             self.assertRaises(ValueError, self.room.read, "state")
 
+    def test_log(self) -> None:
+        """
+        A child may say things while nobody listens: it neither waits nor dies, and a later
+        agent reads them.
+        """
+        reading, writing = self.room.make_log()
+        self.addCleanup(os.close, writing)
+        os.close(reading)
+        os.write(writing, b"alone\n")
+        with self.assertRaises(BlockingIOError):
+            while True:
+                os.write(writing, b"x" * 4096)
+
+        later = self.room.open_log()
+        self.addCleanup(os.close, later)
+        self.assertEqual(os.read(later, 6), b"alone\n")
+        self.room.vacate()
+        self.assertRaises(OSError, self.room.open_log)
+
     def test_not_ours(self) -> None:
         """
         Nor is a link, or what is no file; and nobody waits for one that never speaks.

@@ -4,6 +4,7 @@ The consoles of an agent that died go on, and the next agent goes on with them.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -35,6 +36,22 @@ TALKS = (
 """
 A guest that talks without end, says what it was told, and in the end the digest of it all.
 """
+
+
+def links_of(pid: int) -> set[str]:
+    """
+    @return: what a process has open.
+    """
+    found = set()
+    for entry in os.scandir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError):  # it was just closed
+            found.add(os.readlink(entry.path))
+    return found
+
+
+IDLE = """\
+[computeagent]
+idle-timeout = 3"""
 
 
 class AdoptionTestCase(SynchronousTestCase):
@@ -83,10 +100,7 @@ class AdoptionTestCase(SynchronousTestCase):
         return agent
 
     def is_held(self, agent: Daemon) -> bool:
-        links = (
-            os.readlink(f"/proc/{agent.pid}/fd/{n}") for n in os.listdir(f"/proc/{agent.pid}/fd")
-        )
-        return any(re.fullmatch(r"/dev/pts/\d+", link) for link in links)
+        return any(re.fullmatch(r"/dev/pts/\d+", link) for link in links_of(agent.pid))
 
     def goes_on(self, words: str) -> None:
         at = len(self.viewer.output)
@@ -175,9 +189,7 @@ class KilledTests(AdoptionTestCase):
         """
         @return: who is connected to a terminal's control socket, as the kernel tells.
         """
-        inodes = {
-            os.readlink(f"/proc/{terminal}/fd/{fd}") for fd in os.listdir(f"/proc/{terminal}/fd")
-        }
+        inodes = links_of(terminal)
         rows = Path("/proc/net/unix").read_text().splitlines()
         return [
             row
@@ -248,6 +260,28 @@ class KilledTests(AdoptionTestCase):
         self.viewer.until_seen("login:", at)
         self.assertEqual(self.viewer.line, "live")
 
+    def test_idle(self) -> None:
+        """
+        An adopted console that nobody looks at ends, by the rules that its terminal was
+        started with; nothing of it stays.
+        """
+        settings = self.fleet.settings.read_text()
+        self.fleet.settings.write_text(settings.replace("[computeagent]", IDLE))
+        self.fleet.agent.stop()
+        self.fleet.agent = self.fleet.start("computeagent")
+        until(lambda: self.fleet.api.ask(self.guest.uuid).status_code == 200, "it is there")
+        self.viewer = Viewer(self, self.fleet.api.url(self.guest))
+        self.children = self.processes()
+        room = self.room
+        self.fleet.agent.kill()
+        self.start_another()
+        self.goes_on("adopted")
+        self.viewer.close()
+
+        until(lambda: not room.exists(), "its files are gone")
+        self.assertFalse(any(map(start_time, self.children)))
+        self.fleet.agent.until_logged("is closed: idle")
+
     def test_terminal_ended_meanwhile(self) -> None:
         """
         What is left of its console is cleared away; it can be opened anew.
@@ -297,10 +331,14 @@ class StoppedTests(AdoptionTestCase):
         """
         self.fleet.agent.leave()
         self.goes_on("alone")
+        Viewer(self, self.url)
         settings = self.fleet.settings  # so that the test leaves nothing
         settings.write_text(settings.read_text().replace('at-stop = "leave"', 'at-stop = "end"'))
-        self.start_another()
+        agent = self.start_another()
         self.goes_on("adopted")
 
+        # What the terminal had to say meanwhile is not lost either.
+        agent.until_logged("ajaxterm of adopted1 serial0: ")
+        agent.until_logged("Viewer v2 of ann attached")
         self.assertEqual(self.processes(), self.children)
         self.assertEqual(len(self.viewer.events_named("hello")), 1)

@@ -82,7 +82,7 @@ class WorkshopTests(WorkshopContract, TestCase):
     async def test_children_hold_little(self) -> None:
         """
         They run as somebody else, in sessions of their own, and hold no file of
-        the agent's but the guest's line.
+        the agent's but the guest's line, and the pipe to its log.
         """
         terminal = await self.start()
         await terminal.orders.give("viewers")
@@ -91,7 +91,8 @@ class WorkshopTests(WorkshopContract, TestCase):
 
         try:
             device = os.ttyname(self.device)
-            for child, files in ((terminal.child, set()), (socat, {device})):
+            log = str(self.room.log)
+            for child, files in ((terminal.child, {log}), (socat, {device})):
                 self.assertEqual(os.getsid(child.pid), child.pid)
                 self.assertEqual(self.files(child.pid), files)
                 if os.geteuid() == 0:
