@@ -5,6 +5,8 @@ Runs the tests: the fast ones under coverage, the page's, and those on real part
     tests/run.py --fast, --real      the fast ones (and the page's), the real ones
     tests/run.py tests.ajaxterm ...  what is named, as trial takes it
 
+WORKERS=1 runs the real ones one after the other, which is easier to follow.
+
 Ends with C{N passed, N failed}, and with success only if none failed.  A runner that crashes,
 hangs beyond its time limit, or finds no test at all counts as a failure.
 """
@@ -27,8 +29,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 FAST = [
     *("groundwork", "consolebus", "consolesettings", "ajaxterm"),
-    *("computeagent", "consoleapi", "consoleproxy", "ajaxconsole", "fuzz"),
+    *("computeagent", "consoleapi", "consoleproxy", "ajaxconsole", "fuzz", "mutations"),
 ]
+LONGEST = [f"tests.real.test_{name}" for name in ("adoption", "exactness", "kills", "life")]
+"""They come first, so that no worker ends long after the others."""
 PAGE = ROOT / "ajaxterm/page"
 
 _TRIAL = [sys.executable, "-m", "twisted.trial", "--temp-directory"]
@@ -97,8 +101,15 @@ def _page() -> Counts:
 
 
 def _real() -> Counts:
-    command = [*_TRIAL, ".work/trial-real", "--reporter=verbose", "tests.real"]
-    return _suite("the tests on real parts", command, _trial_counts, limit=1800)
+    """
+    By several workers, since these tests wait more than they compute.  Each has a
+    libvirtd, a broker and whatever else tests share, of its own.
+    """
+    workers = os.environ.get("WORKERS") or str((os.cpu_count() or 1) + 1)
+    others = {f"tests.real.{path.stem}" for path in (ROOT / "tests/real").glob("test_*.py")}
+    names = [*LONGEST, *sorted(others - set(LONGEST))]
+    command = [*_TRIAL, ".work/trial-real", "--reporter=verbose", "-j", workers, *names]
+    return _suite(f"the tests on real parts, by {workers} workers", command, _trial_counts, 1800)
 
 
 def _suite(title: str, command: list[str], count: Callable[[str], Counts], limit: float) -> Counts:

@@ -122,9 +122,12 @@ class Daemon:
             except subprocess.TimeoutExpired:
                 self.kill()
                 raise AssertionError(f"{self.name} does not end:\n{self.log[-3000:]}") from None
-            left = [command_of(pid) for pid in children if command_of(pid)]
-            if left:
-                raise AssertionError(f"{self.name} left these running: {left}")
+            # A foundry hears of its agent's end, so its own comes after that.
+            until(
+                lambda: not any(command_of(pid) for pid in children),
+                f"{self.name}'s children have ended: {[command_of(pid) for pid in children]}",
+                patience=20,
+            )
         known.search(f"the log of {self.name}", self.log)
 
     def leave(self) -> None:

@@ -74,7 +74,8 @@ export class Menu {
     this._pasteItem = this._item(strings.paste, paste, "Ctrl+Shift+V");
     const first = this._item(strings.copy, copy, "Ctrl+Shift+C");
     // The browser itself goes there as it opens the menu; "toggle" comes later, after the next keys.
-    first.autofocus = true;
+    // Not before that: at the page's start it would be told of in the log as a focus that was refused.
+    this._panel.addEventListener("beforetoggle", () => (first.autofocus = true), { once: true });
     return section(
       strings.menuText,
       first,
