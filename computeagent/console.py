@@ -23,7 +23,6 @@ from twisted.logger import Logger
 from computeagent.guestline import GuestLine
 from computeagent.kept import Kept, write_kept
 from computeagent.orders import OrderFailed, TerminalGone
-from computeagent.pids import Running
 from computeagent.place import LIVE, UNATTENDED, WAITING, Place
 from computeagent.remembering import Remember, tell_before
 from computeagent.rooms import Room
@@ -427,22 +426,10 @@ class Console:
         _fire(self._waiting)
 
     def _write_state(self) -> None:
-        terminal, line = self.terminal, self.line
-        if terminal is None:
+        if self.terminal is None:
             return
-        kept = Kept(
-            self.place,
-            line.device,
-            self.lasts,
-            Running(terminal.child.pid, terminal.child.started),
-            terminal.host,
-            terminal.port,
-            Running(line.socat.pid, line.socat.started) if line.socat is not None else None,
-            line.state == WAITING,
-            line.message,
-            line.logged,
-            self._standing.notices,
-        )
+        notices = self._standing.notices
+        kept = Kept.of(self.place, self.lasts, self.terminal, self.line, notices)
         try:
             write_kept(self.room, kept, self._stage == OPEN)
         except OSError as error:

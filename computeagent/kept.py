@@ -23,9 +23,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from computeagent.domainxml import SerialDevice
+from computeagent.guestline import GuestLine
 from computeagent.pids import Running, this_boot
-from computeagent.place import Place
+from computeagent.place import WAITING, Place
 from computeagent.rooms import Room
+from computeagent.workshop import Terminal
 
 VERSION = 2
 
@@ -59,6 +61,30 @@ class Kept:
     message: str
     logged: int | None
     notices: Mapping[str, str]
+
+    @classmethod
+    def of(
+        cls,
+        place: Place,
+        lasts: bool,
+        terminal: Terminal,
+        line: GuestLine,
+        notices: Mapping[str, str],
+    ) -> Kept:
+        """@return: a console as it is now."""
+        return cls(
+            place,
+            line.device,
+            lasts,
+            Running(terminal.child.pid, terminal.child.started),
+            terminal.host,
+            terminal.port,
+            Running(line.socat.pid, line.socat.started) if line.socat is not None else None,
+            line.state == WAITING,
+            line.message,
+            line.logged,
+            notices,
+        )
 
 
 def write_kept(room: Room, kept: Kept, is_open: bool) -> None:

@@ -299,6 +299,23 @@ class ChildTests(SynchronousTestCase):
 
         self.assertEqual(self.process.signals, ["TERM", "KILL"])
 
+    def test_can_not_end(self) -> None:
+        """
+        One that hangs in the kernel is not waited for without end; should it end after all,
+        that is no news.
+        """
+        ending = self.child.when_ended()
+        self.child.end()
+        self.reactor.pump([3.1, 4.8])
+        self.assertNoResult(ending)
+        with capturedLogs() as logged:
+            self.reactor.advance(0.2)
+
+        self.assertEqual(self.successResultOf(ending), "killed, and still there")
+        self.assertEqual(logged[0]["child"], "socat of web1")
+        self.process.die(signal=9)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
     def test_ends_when_asked(self) -> None:
         """
         One that ends is not killed afterwards: its pid may be somebody else's.
