@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
+from groundwork.channel import BoundedChannel
 from groundwork.outside import Outside
 
 TOO_LARGE = (
@@ -81,6 +82,8 @@ class BoundedSite(Site):
     """
 
     noisy = False
+    # Its type says that it is private; HTTP/2, which that would choose, is not wanted.
+    protocol: Any = BoundedChannel
 
     def __init__(
         self,

@@ -1,0 +1,116 @@
+"""
+Tests for L{groundwork.channel}: requests that come slowly.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request
+
+from groundwork.channel import BoundedChannel
+from groundwork.site import BoundedSite
+from tests.memorysocket import Collector, MemoryReactor
+
+
+class Waiting(Resource):
+    """
+    Answers when it is told to.
+    """
+
+    isLeaf = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requests: list[Request] = []
+
+    def render(self, request: Request) -> int:
+        self.requests.append(request)
+        return NOT_DONE_YET
+
+
+class SlowTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = MemoryReactor()
+        self.waiting = Waiting()
+        self.client = Collector()
+        self.clock.connect(BoundedSite(self.waiting, self.clock).buildProtocol(None), self.client)
+
+    def say(self, words: bytes) -> None:
+        self.client.transport.write(words)
+        self.clock.flush()
+
+    def drip(self, words: bytes, every: float) -> float:
+        """
+        Say a byte at a time, until cut off.
+
+        @return: seconds.
+        """
+        for at in range(len(words)):
+            self.say(words[at : at + 1])
+            self.clock.pass_time(every)
+            if self.client.lost:
+                return (at + 1) * every
+        return 0.0
+
+    def test_slow_head(self) -> None:
+        """
+        A byte a second, with or without line ends, is not life enough.
+        """
+        for words in (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 100, b"G" * 1000):
+            self.setUp()
+            self.assertEqual(self.drip(words, 1.0), BoundedChannel.HEAD)
+        self.assertEqual(self.waiting.requests, [])
+
+    def test_slow_body(self) -> None:
+        """
+        A body has a time of its own.
+        """
+        self.say(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+
+        self.assertEqual(self.drip(b"x" * 1000, 5.0), BoundedChannel.BODY)
+        self.assertEqual(self.waiting.requests, [])
+
+    def test_slow_answer(self) -> None:
+        """
+        Who waits for an answer waits as long as it takes, also with the next request sent.
+        """
+        self.say(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.say(b"GET / HTTP/1.1\r\n")
+        self.clock.pass_time(300.0)
+        self.assertFalse(self.client.lost)
+
+        self.waiting.requests[0].finish()
+        self.say(b"Host: x\r\n\r\n")
+        self.clock.pass_time(300.0)
+
+        self.assertFalse(self.client.lost)
+        self.assertEqual(len(self.waiting.requests), 2)
+
+    def test_next_request(self) -> None:
+        """
+        Each request of a connection has its time anew.
+        """
+        for _ in range(5):
+            self.say(b"GET / HTTP/1.1\r\n")
+            self.clock.pass_time(15.0)
+            self.say(b"Host: x\r\n\r\n")
+            self.waiting.requests.pop().finish()
+            self.clock.flush()
+            self.clock.pass_time(15.0)
+
+        self.assertFalse(self.client.lost)
+        self.say(b"GET / HTTP/1.1\r\n")
+        self.clock.pass_time(21.0)
+        self.assertTrue(self.client.lost)
+
+    def test_left(self) -> None:
+        """
+        Of a client that leaves nothing remains.
+        """
+        self.say(b"GET / HTTP/1.1\r\n")
+
+        self.client.transport.loseConnection()
+        self.clock.flush()
+
+        self.assertEqual(self.clock.getDelayedCalls(), [])
