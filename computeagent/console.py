@@ -289,6 +289,10 @@ class Console:
 
     def happened(self, what: str) -> None:
         """As of L{IHypervisor.watch}, to this guest."""
+        if what == "migrated":
+            # Leave to attach was given on this host, and goes with the guest.
+            self.close("guest-ended", "The guest was moved to another host. Ask for it there.")
+            return
         if what == "rebooted":
             _cancel(self._rebooting)
             self.notice("rebooting", "The guest is rebooting.")

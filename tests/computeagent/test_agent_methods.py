@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from computeagent.hypervisor import SHUTOFF
 from computeagent.orders import OrderFailed, TerminalGone
 from consolebus.ibus import BadArguments, Conflict, Context, NotFound, Unavailable
 from tests.computeagent.descriptions import UUID
@@ -86,6 +87,20 @@ class ConsoleMethodTests(AgentTestCase):
         self.assertEqual(self.proxy.of("revoke_grant"), [{"grant": self.answer["grant"]}])
         self.assertEqual(self.api.of("console_is")[-1]["event"], "closed")
         self.assertEqual(self.api.of("console_is")[-1]["reason"], "closed")
+        self.assertEqual(list(self.agent._grants), [])
+
+    def test_guest_moves_away(self) -> None:
+        """
+        With a guest that is migrated its console ends here, and leave to attach to it, even
+        where libvirt keeps its definition; its viewers are told.
+        """
+        self.hypervisor.set_state(UUID, SHUTOFF)
+        self.hypervisor._tell(UUID, "migrated")
+        self.pass_time(0.3)
+
+        self.assertIn("moved to another host", self.terminal.orders("finish")[0]["message"])
+        self.assertEqual(self.successResultOf(self.ask("list_consoles")), {"consoles": []})
+        self.assertEqual(self.proxy.of("revoke_grant"), [{"grant": self.answer["grant"]}])
         self.assertEqual(list(self.agent._grants), [])
 
     def test_revoke_grant(self) -> None:
