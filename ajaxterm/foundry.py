@@ -22,7 +22,6 @@ It has no reactor, and nothing that it loads may make one: a child makes its own
 from __future__ import annotations
 
 import array
-import contextlib
 import fcntl
 import gc
 import json
@@ -182,8 +181,10 @@ def _keep_only(handed: list[int]) -> None:
     """
     for name in os.listdir("/proc/self/fd"):
         if int(name) > 2 and int(name) not in handed:
-            with contextlib.suppress(OSError):  # the folder itself
+            try:
                 os.close(int(name))
+            except OSError:
+                pass  # the folder itself
     # First out of each other's way.
     moved = [fcntl.fcntl(each, fcntl.F_DUPFD, 10) for each in handed]
     for each in handed:

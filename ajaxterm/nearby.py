@@ -57,9 +57,12 @@ def lay_together(code: set[CodeType]) -> list[object]:
         if before not in anew:
             anew[before] = made_anew(before)
         function.__code__ = anew[before]
-    _replace({id(each): _again(each) for each in hot})
-    kept += hot
-    return kept
+    # What is only handed on, as a callback, is touched as well.
+    names, modules = strings_of(code), {each.__module__ for each in hot}
+    named = [each for each in old if each.__name__ in names and each.__module__ in modules]
+    touched = {id(each): each for each in hot + named}
+    _replace({number: _again(each) for number, each in touched.items()})
+    return [*kept, *touched.values()]
 
 
 def strings_of(code: set[CodeType]) -> set[str]:
