@@ -154,16 +154,23 @@ class Foundry:
         Need it no more.
 
         @param leave: whether it has children that go on.
-        @return: fires when it has ended, or after L{LEAVING}: it stays until its
-            last child has ended.
+        @return: fires when it has ended.  One that is still loading, or has a child
+            that does not end, is made to after L{LEAVING}.
         """
         if self._talk is not None:
             self._talk.transport.loseConnection()
         if self._child is None or leave:
             return succeed(None)
-        ended: Deferred[Any] = self._child.when_ended()
+        child = self._child
+        ended: Deferred[Any] = child.when_ended()
         ended.addTimeout(self.LEAVING, self._reactor)
-        return ended.addErrback(lambda failure: failure.trap(TimeoutError))
+
+        def too_late(failure: Failure) -> Deferred[str]:
+            failure.trap(TimeoutError)
+            child.end()
+            return child.when_ended()
+
+        return ended.addErrback(too_late)
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)

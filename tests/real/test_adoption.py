@@ -9,7 +9,9 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
+import tempfile
 import time
 from pathlib import Path
 
@@ -17,10 +19,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from websockets.exceptions import WebSocketException
 
 from computeagent.pids import start_time
+from demo.guest import Guest
 from tests.rabbit import MISSING as NO_RABBIT
 from tests.rabbit import shared_rabbit
-from tests.real.daemons import Daemon, Fleet
-from tests.real.parts import MISSING, children_of, command_of, new_guest, until
+from tests.real.daemons import AllInOne, Daemon, Fleet
+from tests.real.parts import MISSING, children_of, command_of, free_port, new_guest, until
 from tests.real.viewer import Viewer, exchange
 
 KILLS = 10
@@ -62,8 +65,11 @@ class AdoptionTestCase(SynchronousTestCase):
     skip = MISSING or NO_RABBIT
     at_stop = "end"
 
+    def guest_of(self) -> Guest:
+        return new_guest(self, "adopted1")
+
     def setUp(self) -> None:
-        self.guest = new_guest(self, "adopted1")
+        self.guest = self.guest_of()
         self.fleet = Fleet(self, shared_rabbit().url, at_stop=self.at_stop)
         self.fleet.until_active(self.guest)
         self.url = self.fleet.api.url(self.guest)
@@ -316,6 +322,75 @@ class KilledTests(AdoptionTestCase):
         self.assertIn("could not go on", end["message"])
         until(lambda: not old.exists(), "its files are gone")
         self.assertFalse(any(map(start_time, self.children)))
+
+
+class SocketTests(AdoptionTestCase):
+    """
+    A device that is a TCP port, at which QEMU takes one client at a time.
+    """
+
+    def guest_of(self) -> Guest:
+        device = (
+            f"<serial type='tcp'><source mode='bind' host='127.0.0.1' service='{free_port()}'/>"
+            "<protocol type='raw'/><target port='0'/></serial>"
+        )
+        return new_guest(self, "adopted2", devices=device)
+
+    def test_killed(self) -> None:
+        """
+        Another socat takes the place of the one that has the line; the terminal and the tab stay.
+        """
+        self.fleet.agent.kill()
+        self.goes_on("alone")
+        agent = self.fleet.agent = self.fleet.start("computeagent")
+        agent.until(lambda: agent.children("socat"), "another socat is there")
+        self.goes_on("adopted")
+
+        former = {pid for pid in self.children if not start_time(pid)}
+        self.assertEqual(len(former), 1)
+        self.assertEqual(len(self.processes().keys() & self.children.keys()), 1)
+        self.assertEqual(len(self.viewer.events_named("hello")), 1)
+
+
+class AllInOneTests(SynchronousTestCase):
+    """
+    C{ajaxconsole up} as a service: the proxy goes with the agent.
+    """
+
+    skip = MISSING
+
+    def test_killed(self) -> None:
+        """
+        The page comes back by its cookie, to the same terminal, and has missed nothing.
+        """
+        guest = new_guest(self, "adopted3")
+        folder = Path(tempfile.mkdtemp(prefix="adoption-"))
+        self.addCleanup(shutil.rmtree, folder)
+        first = AllInOne(self, "--cookie-key", str(folder / "key"))
+        first.until_active(guest)
+        viewer = Viewer(self, first.api.url(guest))
+        viewer.log_in(guest)
+        viewer.type("i=1000; while [ $i -lt 4000 ]; do echo $i; i=$((i+1)); done\r")
+        at = viewer.until_seen("1500")
+        words = command_of(first.pid)
+        first.kill()
+        viewer.until_closed()
+        second = Daemon(self, "up", *words[words.index("up") + 1 :])
+
+        def reconnected() -> bool:
+            with contextlib.suppress(OSError, WebSocketException):
+                viewer.reconnect()
+                return True
+            return False
+
+        second.until(reconnected, "the viewer is taken again")
+        viewer.until_seen("3999", at)
+
+        self.assertTrue(viewer.hello["resumed"])
+        lines = viewer.output.split(b"\r\n")
+        numbers = [int(line) for line in lines if re.fullmatch(rb"\d{4}", line)]
+        self.assertEqual(numbers, list(range(1000, 4000)))
+        second.until_logged("goes on")
 
 
 class StoppedTests(AdoptionTestCase):

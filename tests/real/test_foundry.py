@@ -85,6 +85,22 @@ class FoundryTests(WorkshopContract, TestCase):
             await deferLater(self.reactor, 0.01)
         return await self.start()
 
+    async def test_closed_while_it_loads(self) -> None:
+        """
+        A foundry that does not see that it is needed no more is ended.
+        """
+        self.workshop.open()
+        assert self.workshop._foundry is not None
+        self.workshop._foundry.LEAVING = 0.1
+        pid = self.foundry
+        os.kill(pid, signal.SIGSTOP)  # as slow as can be
+        closing = self.workshop._foundry.close()
+        await deferLater(self.reactor, 0.3)
+        os.kill(pid, signal.SIGCONT)
+        await closing
+
+        self.assertFalse(Path(f"/proc/{pid}").exists())
+
     async def test_how_it_ended(self) -> None:
         """
         The foundry reaps them and says how; a hundred times nothing is left.
