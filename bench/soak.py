@@ -46,8 +46,9 @@ BOUNDS = {
 """By how much each may grow in the second half: of ajaxterms and socats it is the mean of one.
 Objects, calls and the house depend on how many people happen to be there."""
 
-LEFT = {"delayed calls": 2, "readers": 0, "grants": 0, "consoles": 0, "house fds": 0}
-"""How much more than before the first console may be left when all are gone."""
+LEFT = {"delayed calls": 2, "readers": 0, "grants": 0, "consoles": 0, "house fds": 32}
+"""How much more than before the first console may be left when all are gone.  The descriptors are
+those of the pipes through which the proxy splices: it keeps up to 16."""
 
 Row = dict[str, float]
 
@@ -331,7 +332,7 @@ async def leavings(house: House, before: Row) -> list[str]:
     log = house.log.read_text("utf-8", "replace")
     for sign in ("Traceback", "Unhandled"):
         if sign in log:
-            left.append(f"the log has a {sign}: {log[log.index(sign) :][:2000]}")
+            left.append(f"the log has a {sign}: {log[log.index(sign) :][:4000]}")
     return left
 
 
