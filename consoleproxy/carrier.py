@@ -27,7 +27,7 @@ from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from consoleproxy.lane import Lane
+from consoleproxy.lane import MOST_READ, Lane
 from consoleproxy.splicing import KernelPipes
 
 _READABLE = EPOLLIN | EPOLLHUP | EPOLLERR
@@ -71,11 +71,12 @@ class Pair:
         self,
         browser: socket.socket,
         backend: socket.socket,
+        buffer: memoryview,
         pipes: KernelPipes,
         told: Callable[[bool], None],
     ) -> None:
-        self.to_browser = Lane(backend, browser, pipes)
-        self.to_backend = Lane(browser, backend, pipes)
+        self.to_browser = Lane(backend, browser, buffer, pipes)
+        self.to_backend = Lane(browser, backend, buffer, pipes)
         self.ends = (
             _End(browser, self, self.to_backend, self.to_browser),
             _End(backend, self, self.to_browser, self.to_backend),
@@ -120,6 +121,7 @@ class Carrier:
         self._orders: deque[Callable[[], None]] = deque()
         self._ends: dict[int, _End] = {}
         self._pipes = KernelPipes()
+        self._buffer = memoryview(bytearray(MOST_READ))
         self._thread: Thread | None = None
         self._closed = False
 
@@ -135,7 +137,7 @@ class Carrier:
         @param told: called in the reactor, with C{False} when one direction has ended, and
             with C{True}, once and last, when both have and the sockets are closed.
         """
-        pair = Pair(browser, backend, self._pipes, told)
+        pair = Pair(browser, backend, self._buffer, self._pipes, told)
         self._order(lambda: self._begin(pair))
         return pair
 

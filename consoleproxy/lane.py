@@ -21,8 +21,6 @@ from consoleproxy.splicing import KernelPipe, KernelPipes
 MOST_READ = 1 << 16
 """Bytes of one ordinary reading."""
 
-_buffer = memoryview(bytearray(MOST_READ))
-
 
 class Lane:
     """
@@ -44,19 +42,27 @@ class Lane:
         "_sink",
         "_receive_into",
         "_send",
+        "_buffer",
         "_kept",
         "_pipes",
         "_pipe",
         "_full",
     )
 
-    def __init__(self, source: socket.socket, sink: socket.socket, pipes: KernelPipes) -> None:
+    def __init__(
+        self, source: socket.socket, sink: socket.socket, buffer: memoryview, pipes: KernelPipes
+    ) -> None:
+        """
+        @param buffer: for one reading; shared by all the lanes of a thread.
+        @param pipes: likewise.
+        """
         self.moved = 0
         self.waits = self.over = self.broken = False
         self._source = source
         self._sink = sink
         self._receive_into = source.recv_into
         self._send = sink.send
+        self._buffer = buffer
         self._kept: bytes | memoryview = b""
         self._pipes = pipes
         self._pipe: KernelPipe | None = None
@@ -76,7 +82,7 @@ class Lane:
         if self._full >= self.MANY:
             return self._splice()
         try:
-            length = self._receive_into(_buffer)
+            length = self._receive_into(self._buffer)
         except BlockingIOError:
             return True
         except OSError:
@@ -84,9 +90,9 @@ class Lane:
             length = 0
         if not length:
             return self._end()
-        self._full = self._full + 1 if length == MOST_READ else 0
+        self._full = self._full + 1 if length == len(self._buffer) else 0
         try:
-            sent = self._send(_buffer[:length])
+            sent = self._send(self._buffer[:length])
         except BlockingIOError:
             sent = 0
         except OSError:
@@ -95,7 +101,7 @@ class Lane:
         self.moved += sent
         if sent == length:
             return True
-        self._kept = bytes(_buffer[sent:length])
+        self._kept = bytes(self._buffer[sent:length])
         self.waits = True
         return False
 
