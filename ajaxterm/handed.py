@@ -30,8 +30,13 @@ class HandedConnection(Connection):
 
     socket: Any
 
-    def __init__(self, accepted: socket.socket, protocol: Any, reactor: Any) -> None:
+    def __init__(self, accepted: socket.socket, peer: Any, protocol: Any, reactor: Any) -> None:
+        """
+        @param peer: the name of the other end, which is not to be had any more when that
+            hangs up before it is heard.
+        """
         super().__init__(accepted, protocol, reactor)
+        self._peer = _address(peer)
         self.connected = 1
         self.logstr = protocol.__class__.__name__
         self.startReading()
@@ -40,7 +45,7 @@ class HandedConnection(Connection):
         return _address(self.socket.getsockname())
 
     def getPeer(self) -> Address:
-        return _address(self.socket.getpeername())
+        return self._peer
 
 
 def _address(name: Any) -> Address:
@@ -91,7 +96,7 @@ class HandedPort:
     def doRead(self) -> None:
         for _ in range(self.TURN):
             try:
-                accepted, _address = self._listening.accept()
+                accepted, peer = self._listening.accept()
             except BlockingIOError:
                 return
             except OSError as error:
@@ -101,7 +106,7 @@ class HandedPort:
                 return
             accepted.setblocking(False)
             protocol = self.factory.buildProtocol(None)
-            protocol.makeConnection(HandedConnection(accepted, protocol, self._reactor))
+            protocol.makeConnection(HandedConnection(accepted, peer, protocol, self._reactor))
 
     def _go_on(self) -> None:
         if self._listening.fileno() >= 0:

@@ -6,8 +6,11 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import socket
+import struct
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
@@ -52,6 +55,26 @@ class HandedTests(SynchronousTestCase):
 
     def accepted(self) -> int:
         return len(self.factory.made)
+
+    def test_peer_that_has_left(self) -> None:
+        """
+        Who connects by TCP, asks, and resets the connection at once is known all the same.
+        """
+        listening = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listening.close)
+        listening.setblocking(False)
+        port = HandedPort(self.reactor, listening, self.factory)
+        left = socket.create_connection(listening.getsockname())
+        name = left.getsockname()
+        left.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        while not select.select([listening], [], [], 5.0)[0]:
+            pass
+
+        port.doRead()
+        left.close()
+        transport: Any = self.factory.made[0].transport
+
+        self.assertEqual((transport.getPeer().host, transport.getPeer().port), name)
 
     def test_connections_are_accepted(self) -> None:
         """
