@@ -106,7 +106,8 @@ class StormTests(Lightweight):
         facts = ", ".join(f"{kind} {account['done']}" for kind, account in accounts.items())
         sys.stdout.write(
             f"[p99 {p99(calm)} before, {p99(stormy)} in the storm "
-            f"({p99(without)} without the proxy), another viewer in {opening:.1f} s, {grown / 1e6:.0f} MB; {facts}; {accounts['tokens']['answers']}] "
+            f"({p99(without)} without the proxy), another viewer in {opening:.1f} s, "
+            f"{grown / 1e6:.0f} MB; {facts}; {accounts['tokens']['answers']}] "
         )
         self.assertLess(grown, MOST_GROWTH)
         self.assertEqual([each["failed"] for each in accounts.values()], [None] * len(storms))
