@@ -10,11 +10,13 @@ C{twisted.web.client.Agent} a request took five times as long; measured.)
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IDelayedCall, IPushProducer
+from twisted.web.http_headers import Headers as WebHeaders
 from twisted.web.server import Request
 from zope.interface import implementer
 
@@ -80,8 +82,12 @@ class Relay:
     CONNECT = 5.0
     ANSWER = 40.0
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, adapt: Callable[[WebHeaders], None] = lambda _: None) -> None:
+        """
+        @param adapt: changes the headers of an answer before the browser gets them.
+        """
         self._reactor = reactor
+        self._adapt = adapt
         self._pool = UpstreamPool(reactor, self.CONNECT)
 
     def close(self) -> Deferred[None]:
@@ -100,7 +106,7 @@ class Relay:
         # backend; but what may have done something already is not said again.
         upstream = self._pool.take(grant.host, grant.port)
         if upstream is not None:
-            answering = _Answering(request, upstream, self._reactor)
+            answering = _Answering(request, upstream, self._reactor, self._adapt)
             try:
                 await answering.run(asked, self.ANSWER)
                 return
@@ -111,7 +117,7 @@ class Relay:
             upstream = await self._pool.connect(grant.host, grant.port)
         except ConnectError as error:
             raise BackendGone() from error
-        await _Answering(request, upstream, self._reactor).run(asked, self.ANSWER)
+        await _Answering(request, upstream, self._reactor, self._adapt).run(asked, self.ANSWER)
 
 
 def _asked(request: Request, grant: Grant, target: bytes) -> bytes:
@@ -140,8 +146,15 @@ class _Answering:
     producer, so a browser that does not read stops the backend.
     """
 
-    def __init__(self, request: Request, upstream: Upstream, clock: Any) -> None:
+    def __init__(
+        self,
+        request: Request,
+        upstream: Upstream,
+        clock: Any,
+        adapt: Callable[[WebHeaders], None],
+    ) -> None:
         self._request = request
+        self._adapt = adapt
         self._upstream = upstream
         self._clock = clock
         self._reader = AnswerReader(self, request.method == b"HEAD")
@@ -198,6 +211,7 @@ class _Answering:
             values = headers.get(lower)
             if values is not None:
                 ours.setRawHeaders(name, values)
+        self._adapt(ours)
         if length is not None and self._request.method != b"HEAD" and status not in (204, 304):
             ours.setRawHeaders(b"Content-Length", [b"%d" % length])
 

@@ -17,6 +17,7 @@ from consolebus.connect import bus_from_url
 from consolebus.ibus import IConsoleBus
 from consoleproxy.carrier import Carrier
 from consoleproxy.cookies import KEY_LENGTH, BadKey, Cookies, load_key
+from consoleproxy.embedding import embeddable
 from consoleproxy.grants import Grants
 from consoleproxy.leaving import Leaving
 from consoleproxy.readiness import Readiness
@@ -102,7 +103,7 @@ def make_proxy(
     clock = MonotonicClock(reactor)
     key = load_key(Path(options["cookie-key"])) if options["cookie-key"] else os.urandom(KEY_LENGTH)
     grants = Grants(clock, lambda name: bus.fanout("compute", "announce", {"grant": name}))
-    relay = Relay(reactor)
+    relay = Relay(reactor, embeddable(options["allowed-origin"]))
     tally = Tally()
     resource = ProxyResource(
         reactor,

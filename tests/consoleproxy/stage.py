@@ -10,6 +10,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from consoleproxy.cookies import Cookies
+from consoleproxy.embedding import embeddable
 from consoleproxy.grants import Grant, Grants, digest_of
 from consoleproxy.relay import Relay
 from consoleproxy.web import ProxyResource
@@ -135,7 +136,7 @@ class Stage:
         self.is_told = True
         self.grants = Grants(self.clock)
         self.cookies = Cookies(b"k" * 32, base_path)
-        self.relay = Relay(self.clock)
+        self.relay = Relay(self.clock, embeddable(origins))
         self.resource = ProxyResource(
             self.clock,
             self.grants,

@@ -5,6 +5,8 @@ odd requests make of it.
 
 from __future__ import annotations
 
+from twisted.trial.unittest import SynchronousTestCase
+
 from consoleproxy.grants import Grants
 from tests.consoleproxy.sockets import ASKED, SWITCHED, PipeTestCase
 from tests.consoleproxy.stage import NAME, PEER, TOKEN, Browser, Stage, answer_in, some_grant
@@ -218,6 +220,48 @@ class SlowingTests(_Case):
         )
 
         self.assertEqual(answer_in(valid.heard).status, 303)
+
+
+class EmbeddingTests(SynchronousTestCase):
+    """
+    Pages of other sites that show a console in a frame.
+    """
+
+    def framed(self, origins: list[str], policy: bytes) -> tuple[str, str | None]:
+        stage = Stage(origins=origins)
+        stage.grants.authorize(some_grant())
+        stage.backend(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nX-Frame-Options: SAMEORIGIN\r\n"
+            b"Content-Security-Policy: " + policy + b"\r\n\r\n<html>"
+        )
+        headers = stage.ask_console().headers
+        return headers["content-security-policy"], headers.get("x-frame-options")
+
+    def test_allowed(self) -> None:
+        """
+        Those that are allowed may, beside our own.
+        """
+        self.assertEqual(
+            self.framed(
+                ["https://horizon.example", "https://b.example:8443/"],
+                b"frame-ancestors 'self'; base-uri 'none'",
+            ),
+            (
+                "frame-ancestors 'self' https://horizon.example https://b.example:8443; "
+                "base-uri 'none'",
+                None,
+            ),
+        )
+
+    def test_nobody_else(self) -> None:
+        """
+        Without them nobody else may; and what nobody may frame, nobody may.
+        """
+        own, none = b"frame-ancestors 'self'", b"frame-ancestors 'none'"
+
+        self.assertEqual(self.framed([], own), (own.decode(), "SAMEORIGIN"))
+        allowed = ["https://horizon.example"]
+        self.assertEqual(self.framed(allowed, none), (none.decode(), "SAMEORIGIN"))
 
 
 class PrefixTests(_Case):

@@ -46,7 +46,7 @@ class OptionsTests(SynchronousTestCase):
 
         for name in (
             *("bus", "listen", "cookie-key", "base-path"),
-            *("trusted-proxy", "trusted-header"),
+            *("trusted-proxy", "trusted-header", "status-listen"),
             *("allowed-host", "allowed-origin", "config"),
         ):
             self.assertIn(f"--{name}=", text)
@@ -128,6 +128,7 @@ class MakingTests(SynchronousTestCase):
             [*BUS, "--listen", "tcp:many"],
             ["--bus", "http://x/"],
             [*BUS, "--cookie-key", "/nonexistent/key"],
+            [*BUS, "--status-listen", "tcp:many"],
         ):
             options = Options()
             options.parseOptions(words)

@@ -1,0 +1,35 @@
+"""
+Pages of other sites that show a console in a frame of theirs.
+
+A console's page lets itself be framed by its own origin alone.  For the origins
+that are allowed (C{--allowed-origin}) the proxy widens that.  Browsers send our
+cookies into such a frame where both are of one site, as C{horizon.example.org} and
+C{console.example.org} are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from twisted.web.http_headers import Headers
+
+_OWN = b"frame-ancestors 'self'"
+
+
+def embeddable(origins: Iterable[str]) -> Callable[[Headers], None]:
+    """
+    @param origins: checked ones.
+    @return: what changes the headers of an answer.
+    """
+    listed = b" ".join(origin.rstrip("/").encode("ascii") for origin in origins)
+
+    def embed(headers: Headers) -> None:
+        for policy in headers.getRawHeaders(b"Content-Security-Policy", ()):
+            # What is not to be framed at all stays so.
+            if listed and _OWN in policy:
+                wider = policy.replace(_OWN, _OWN + b" " + listed)
+                headers.setRawHeaders(b"Content-Security-Policy", [wider])
+                # It knows no lists; browsers that know the other go by that.
+                headers.removeHeader(b"X-Frame-Options")
+
+    return embed
