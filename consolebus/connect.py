@@ -166,11 +166,12 @@ def _own_certificate(path: str) -> PrivateCertificate:
     except OSError as problem:
         raise ValueError(f"The file in the bus URL's cert= cannot be read: {problem}") from None
     try:
-        return PrivateCertificate.loadPEM(pem)
+        own: PrivateCertificate = PrivateCertificate.loadPEM(pem)
     except Exception:
         raise ValueError(
             "The file in the bus URL's cert= must hold a PEM certificate and its key"
         ) from None
+    return own
 
 
 def _vhost(parts: SplitResult) -> str:
