@@ -45,6 +45,34 @@ class ThroughTests(SynchronousTestCase):
         self.assertEqual((page.status, page.body), (200, b"<html>"))
         self.assertIn("script-src 'self'", page.headers["content-security-policy"])
 
+    def test_files_of_the_page(self) -> None:
+        """
+        They come compressed, for good, and the terminal's own.
+        """
+        cookie = self.stage.cookie()
+        asked = {"Cookie": cookie, "Accept-Encoding": "gzip, deflate, br"}
+
+        answer = self.stage.ask("GET", f"/console/{NAME}/assets/page-1.css", asked)
+
+        self.assertEqual((answer.status, answer.body), (200, b"css in brotli"))
+        self.assertEqual(answer.headers["content-encoding"], "br")
+        self.assertEqual(answer.headers["vary"], "Accept-Encoding")
+        self.assertIn("immutable", answer.headers["cache-control"])
+
+    def test_files_of_another_release(self) -> None:
+        """
+        A page whose terminal was followed by one of another release finds a file gone, and that
+        is not kept: the next view has the new page with its files.
+        """
+        cookie = {"Cookie": self.stage.cookie()}
+
+        answer = self.stage.ask("GET", f"/console/{NAME}/assets/page-0.css", cookie)
+
+        self.assertEqual(answer.status, 404)
+        self.assertEqual(answer.headers["cache-control"], "no-store")
+        page = self.stage.ask("GET", f"/console/{NAME}/", cookie)
+        self.assertEqual(page.headers["cache-control"], "no-store")
+
     def test_typing(self) -> None:
         """
         What the guest says is shown, what is typed arrives.
