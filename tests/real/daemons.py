@@ -282,7 +282,11 @@ class Fleet:
         libvirt: PrivateLibvirt | None = None,
         agent_log_level: str = "info",
         at_stop: str = "end",
+        more: str = "",
     ) -> None:
+        """
+        @param more: settings of the agent.
+        """
         directory = Path(tempfile.mkdtemp(prefix="ajaxconsole-fleet-"))
         case.addCleanup(shutil.rmtree, directory, True)
         self._case = case
@@ -305,6 +309,7 @@ portrange = "{first}-{first + 49}"
 run = "{directory}/run"
 at-stop = "{at_stop}"
 terminal-log-level = "{agent_log_level}"
+{more}
 
 [consoleproxy]
 bus = "{broker_url}"

@@ -63,12 +63,13 @@ class Proxy:
         }
 
 
-class ManyTests(SynchronousTestCase):
+class _Many(SynchronousTestCase):
     skip = MISSING or NO_RABBIT
+    more = ""
 
     def setUp(self) -> None:
         self.guest = new_guest(self, "many1")
-        self.fleet = Fleet(self, shared_rabbit().url)
+        self.fleet = Fleet(self, shared_rabbit().url, more=self.more)
         self.fleet.until_active(self.guest)
         self.proxies = [Proxy(self.fleet, self) for _ in range(2)]
         for proxy in self.proxies:
@@ -98,6 +99,8 @@ class ManyTests(SynchronousTestCase):
         self.assertEqual(numbers, list(range(1000, 9000)))
         self.assertTrue(viewer.hello["resumed"])
 
+
+class ManyTests(_Many):
     def test_one_is_killed(self) -> None:
         """
         Its viewers go on through another one, which has known their grants all the time.
@@ -202,3 +205,45 @@ class ManyTests(SynchronousTestCase):
         self.assertGreaterEqual(second.measures()["consoleproxy_grants"], 1)
         viewer.close()
         until(lambda: first.measures()["consoleproxy_viewers"] == 0, "it is seen to leave")
+
+
+class ForgottenTests(_Many):
+    """
+    With links that live for three seconds.
+    """
+
+    more = "token-ttl = 3"
+
+    def test_used_elsewhere(self) -> None:
+        """
+        A grant in use through one proxy is forgotten by the other; who comes there with its
+        cookie is let in all the same, since its agent is asked.
+        """
+        first, second = self.proxies
+        viewer = self.viewer(first)
+        viewer.log_in(self.guest)
+        until(lambda: second.measures()["consoleproxy_grants"] == 0, "it is forgotten there")
+        first.daemon.kill()
+        viewer.until_closed()
+
+        self.assertTrue(self.move(viewer, second))
+        viewer.type("echo on-$((6*7))\r")
+        viewer.until_seen("on-42")
+
+    def test_not_used(self) -> None:
+        """
+        Where nobody was attached for so long, it is over, and says so.
+        """
+        first, second = self.proxies
+        viewer = self.viewer(first)
+        viewer.close()
+        for proxy in self.proxies:
+            until(lambda: proxy.measures()["consoleproxy_grants"] == 0, "it is forgotten")  # noqa: B023
+
+        for proxy in (second, first):
+            place = viewer.place.replace(str(first.port), str(proxy.port))
+            answer = requests.get(
+                place, headers=viewer.headers, timeout=PATIENCE, proxies={"http": ""}
+            )
+            self.assertEqual(answer.status_code, 403)
+            self.assertIn("Ask for ", answer.text)
