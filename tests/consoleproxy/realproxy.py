@@ -42,7 +42,7 @@ class RealProxyTestCase(TestCase):
     @ivar ends: sockets that are closed with the test.
     """
 
-    timeout = 30.0
+    timeout = 60.0
 
     def setUp(self) -> None:
         from twisted.internet import reactor
