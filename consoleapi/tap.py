@@ -52,6 +52,7 @@ from consolesettings.options import SettingsOptions
 from groundwork.listening import listening
 from groundwork.manners import HostRule, OriginRule
 from groundwork.monotonic import MonotonicClock
+from groundwork.outside import KINDS, Outside
 from groundwork.site import BoundedSite
 
 
@@ -123,7 +124,12 @@ class Options(ApiOptions):
     optParameters = [
         ["bus", "b", None, "URL of the bus: amqp://USER:PASSWORD@HOST:PORT/VHOST"],
         ["listen", "l", "tcp:8774:interface=127.0.0.1", "Endpoint to listen on."],
+        ["trusted-header", None, KINDS[0], "What trusted proxies write: x-forwarded or forwarded."],
     ]
+    repeatable = {
+        **ApiOptions.repeatable,
+        "trusted-proxy": "Address or network of a reverse proxy that tells who asks, or unix",
+    }
 
     def postOptions(self) -> None:
         if not self["bus"] or self["bus"].startswith("memory"):
@@ -136,6 +142,12 @@ class Options(ApiOptions):
                 "--proxy-url: where browsers reach the console proxy, such as "
                 "http://127.0.0.1:6083/"
             )
+        try:
+            hosts = HostRule(self["allowed-host"])
+            trusted = self["trusted-proxy"], self["trusted-header"]
+            self["outside"] = Outside(*trusted, hosts=hosts)
+        except ValueError as error:
+            raise usage.UsageError(str(error)) from None
         super().postOptions()
 
 
@@ -275,7 +287,9 @@ def makeService(options: Options) -> MultiService:
     try:
         bus = bus_from_url(options["bus"], reactor)
         service, resource = make_api(reactor, options, bus)
-        served = listening(options["listen"], BoundedSite(resource, reactor))
+        served = listening(
+            options["listen"], BoundedSite(resource, reactor, outside=options["outside"])
+        )
     except ValueError as error:
         sys.exit(f"consoleapi: {error}")
     together = MultiService()

@@ -169,7 +169,9 @@ class ApiResource(Resource):
                 "Its administrator can allow it by --allowed-host.",
             )
         method = request.method.decode("latin-1")
-        if method not in _READING and not self._origins.is_welcome(request.requestHeaders):
+        if method not in _READING and not self._origins.is_welcome(
+            request.requestHeaders, request.isSecure()
+        ):
             raise Fault(
                 403,
                 "The page that asks is not one of this server's. "

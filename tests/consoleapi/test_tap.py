@@ -51,6 +51,9 @@ class OptionsTests(SynchronousTestCase):
             "--url-scheme", self.refused(*BUS, *PROXY, "--auth", "none", "--url-scheme", "wss")
         )
         self.assertIn("--proxy-url", self.refused(*BUS, "--proxy-url", "x", "--auth", "none"))
+        good = [*BUS, *PROXY, "--auth", "none"]
+        self.assertIn("--trusted-proxy x:", self.refused(*good, "--trusted-proxy", "x"))
+        self.assertIn("--trusted-header is", self.refused(*good, "--trusted-header", "x"))
 
     def test_without_log_in_on_this_machine_only(self) -> None:
         none = [*BUS, *PROXY, "--auth", "none", "--listen"]
