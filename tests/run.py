@@ -31,7 +31,10 @@ FAST = [
     *("groundwork", "consolebus", "consolesettings", "ajaxterm"),
     *("computeagent", "consoleapi", "consoleproxy", "ajaxconsole", "fuzz", "mutations"),
 ]
-LONGEST = [f"tests.real.test_{name}" for name in ("adoption", "exactness", "kills", "life")]
+LONGEST = [
+    f"tests.real.test_{name}"
+    for name in ("life", "adoption", "kills", "nova", "page_looks", "lobby", "cli")
+]
 """They come first, so that no worker ends long after the others."""
 PAGE = ROOT / "ajaxterm/page"
 
