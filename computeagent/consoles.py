@@ -166,8 +166,16 @@ class Consoles:
         place = kept.place
         line = self._line(place, room, kept.device, None)
         console = self._console(room.path.name, place, room, line, kept.lasts)
+        ended: list[object] = []
+
+        def told(words: Mapping[str, Any]) -> None:
+            if console.terminal is None and words.get("event") == "ended":
+                ended.append(words)  # there is nothing yet that could be closed
+            else:
+                console.terminal_told(words)
+
         terminal = await self._workshop.adopt_terminal(
-            room, place.title, console.terminal_told, kept.terminal, kept.host, kept.port
+            room, place.title, told, kept.terminal, kept.host, kept.port
         )
         socat = None
         try:
@@ -178,7 +186,7 @@ class Consoles:
                 await terminal.orders.give("part")
             alive = (await terminal.orders.give("grants")).get("grants")
             viewers = (await terminal.orders.give("viewers")).get("viewers")
-            if console.ending:
+            if ended:
                 raise TerminalGone()
             console.take_over(terminal, kept, socat, viewers)
         except BaseException:

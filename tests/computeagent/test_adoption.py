@@ -283,7 +283,10 @@ class EndedTests(AdoptionTestCase):
         self.terminal.finishes = False
         self.console.close("closed", "")
         state = (self.room.path / "state.json").read_text()
-        self.assertFalse(json.loads(state)["open"])
+        self.die()
+        (self.room.path / "state.json").write_text(state)
+        self.start_another()
+        self.assert_ended()
 
     def test_terminal_gone(self) -> None:
         """
@@ -293,6 +296,21 @@ class EndedTests(AdoptionTestCase):
         self.terminal.child.die()
         self.start_another()
         self.assert_ended()
+
+    def test_terminal_is_ending(self) -> None:
+        """
+        It says that it ends while it is asked: no other takes its place.
+        """
+        answer: Deferred[Any] = Deferred()
+        self.terminal.answers["viewers"] = answer
+        self.die()
+        self.start_another()
+        self.terminal.tell("ended", reason="idle")
+        answer.callback({"viewers": []})
+        self.pass_time(0.1)
+
+        self.assert_ended()
+        self.assertEqual(len(self.workshop.terminals), 1)
 
     def test_terminal_without_sense(self) -> None:
         """

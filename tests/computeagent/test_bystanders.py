@@ -61,6 +61,16 @@ class BystanderTests(SynchronousTestCase):
             self.assertIn(found, strangers)
             child.kill()
 
+    def test_adopted(self) -> None:
+        """
+        A socat of an earlier agent is no child of ours, and no bystander either.
+        """
+        with subprocess.Popen(["sleep", "60"], stdin=self.device) as child:
+            self.addCleanup(child.kill)
+            ours = [child.pid, os.getpid()]
+            self.assertEqual(find_bystanders([self.pty], NOBODY, ours), {})
+            child.kill()
+
     def test_others_ptys(self) -> None:
         """
         Who has others open does not matter.

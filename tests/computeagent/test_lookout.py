@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 
 from computeagent.bystanders import Bystander, Pty, pty_of
 from computeagent.hypervisor import SHUTOFF
@@ -72,6 +72,21 @@ class LookoutTests(AgentTestCase):
 
         self.assertEqual(len(self.workshop.terminals), 2)
         self.assertEqual(len(self.notices("other-reader")), 1)
+
+    def test_socats(self) -> None:
+        """
+        Whoever's child it is, the console's own socat is nobody else.
+        """
+        known: list[list[int]] = []
+
+        def search(ptys: list[Pty], socats: list[int]) -> Deferred[Mapping[Pty, Bystander]]:
+            known.append(socats)
+            return succeed({})
+
+        self.agent._lookout._search = search
+        self.pass_time(3.5)
+
+        self.assertEqual(known, [[self.workshop.socats[0].pid]])
 
     def test_costs(self) -> None:
         """

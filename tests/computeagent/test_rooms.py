@@ -175,7 +175,8 @@ class FileTests(RoomsTestCase):
 
     def test_not_ours(self) -> None:
         """
-        Nor is a link, or what is no file; and nobody waits for one that never speaks.
+        Nor is a link, somebody else's file, or what is no file; and nobody waits for one that
+        never speaks.
         """
         path = self.room.path / "state.json"
         (self.base / "elsewhere").write_text("{}")
@@ -184,6 +185,12 @@ class FileTests(RoomsTestCase):
         path.unlink()
         os.mkfifo(path)
         self.assertRaises(ValueError, self.room.read, "state")
+        if os.geteuid() == 0:
+            path.unlink()
+            path.write_text("{}")
+            self.assertEqual(self.room.read("state"), {})
+            os.chown(path, 65534, -1)
+            self.assertRaises(ValueError, self.room.read, "state")
 
     def test_what_is_not_ours_stays(self) -> None:
         """
