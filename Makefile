@@ -3,8 +3,9 @@
 
 PAGE := ajaxterm/page
 BIN := .venv/bin
+PAGES := $(addprefix tests.real.test_page_,fallback hostile looks pasting sharing terminal)
 
-.PHONY: help demo test fast lint fmt install fuzz soak clean
+.PHONY: help demo test fast lint fmt install behind fuzz soak clean
 
 help:
 	@echo "make demo     a tiny guest's prompt in your browser (root; Ctrl-C ends it)"
@@ -12,6 +13,7 @@ help:
 	@echo "make fast     the fast tests alone"
 	@echo "make lint     ruff, mypy, import-linter, and the page's own"
 	@echo "make fmt      format the sources"
+	@echo "make behind   the tests of the page, behind nginx below a path (root)"
 	@echo "make fuzz     anything, thrown at what strangers reach, for some minutes"
 	@echo "make soak     half an hour of 50 consoles with much going on (root)"
 	@echo "make install  put on the machine what these need, and nothing more"
@@ -44,6 +46,11 @@ fmt:
 
 install:
 	@demo/install test
+
+behind:
+	@demo/install test
+	@PAGE_BEHIND=stripped $(BIN)/python tests/run.py $(PAGES)
+	@PAGE_BEHIND=kept $(BIN)/python tests/run.py $(PAGES)
 
 fuzz:
 	@demo/install test

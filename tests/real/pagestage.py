@@ -4,6 +4,9 @@ as the proxy's are.
 
     browser ---> door ---> ajaxterm <--- line: the test
                               ^--------- control: the test
+
+With C{PAGE_BEHIND} in the environment nginx and our own proxy are before the door; see
+L{tests.real.behind}.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.real.behind import Behind, way
 from tests.real.parts import PATIENCE, until
 from tests.real.processes import Process
 
@@ -34,6 +38,7 @@ class Stage:
         case.addCleanup(folder.cleanup)
         self._case = case
         self._doors: list[Door] = []
+        self._behind = Behind(case, way()) if way() else None
         listening = {"http": socket.socket()}
         listening["http"].bind(("127.0.0.1", 0))
         self.port = listening["http"].getsockname()[1]
@@ -91,9 +96,18 @@ class Stage:
             lifetime=600,
         )
         door = Door(self.port, secret)
+        self._take(door)
+        if self._behind is not None:
+            inner = Door(self.port, None)
+            self._take(inner)
+            inner.direct = door.direct
+            inner.url = self._behind.url(user, secret, inner.port)
+            return inner
+        return door
+
+    def _take(self, door: Door) -> None:
         self._case.addCleanup(door.close)
         self._doors.append(door)
-        return door
 
     def cut(self) -> None:
         """End all connections of viewers, without a word."""
@@ -159,18 +173,24 @@ class Door:
     A small proxy in front of an ajaxterm, which adds the secret of a grant.
 
     @ivar url: of the page.
+    @ivar direct: of the same, for clients that are no browsers.
+    @ivar port: where it listens.
     @ivar upgrades: C{pass}, C{refuse}, or C{break}: cut soon after they came up.
     @ivar upgraded: how many WebSockets were let through.
     """
 
-    def __init__(self, port: int, secret: str) -> None:
+    def __init__(self, port: int, secret: str | None) -> None:
+        """
+        @param secret: C{None} if a proxy of ours is before it, which adds the secret.
+        """
         self._port = port
         self._secret = secret
         self.upgrades = "pass"
         self.upgraded = 0
         self._sockets: list[socket.socket] = []
         self._listening = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}/console/g1/"
+        self.port: int = self._listening.getsockname()[1]
+        self.url = self.direct = f"http://127.0.0.1:{self.port}/console/g1/"
         self._spawn(self._accept)
 
     def close(self) -> None:
@@ -213,7 +233,8 @@ class Door:
         head = head.replace(b" /console/g1/", b" /", 1)
         if not is_upgrade:
             head = re.sub(rb"(?i)\r\nconnection:[^\r]*", b"", head) + b"\r\nConnection: close"
-        head += b"\r\nAuthorization: Bearer " + self._secret.encode()
+        if self._secret is not None:
+            head += b"\r\nAuthorization: Bearer " + self._secret.encode()
         try:
             server = socket.create_connection(("127.0.0.1", self._port))
         except OSError:

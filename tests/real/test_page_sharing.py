@@ -95,7 +95,7 @@ class SharingTests(SynchronousTestCase):
         eve.type("from the page")
         eve.until_said("Read-only")
 
-        base = door.url.replace("http:", "ws:")
+        base = door.direct.replace("http:", "ws:")
         wanted: Any = ["ajaxterm.v1"]
         with connect(f"{base}ws", subprotocols=wanted) as forged:
             forged.send('{"do": "attach", "resume": null, "offset": null}')
@@ -104,10 +104,10 @@ class SharingTests(SynchronousTestCase):
             said = ""
             while "take_keyboard" not in said:
                 said += str(forged.recv(PATIENCE))
-        first = requests.post(f"{door.url}poll", json={"seen": 0, "wait": 0}, timeout=PATIENCE)
+        first = requests.post(f"{door.direct}poll", json={"seen": 0, "wait": 0}, timeout=PATIENCE)
         key = first.text.partition('"resume":"')[2].partition('"')[0]
         refused = requests.post(
-            f"{door.url}input",
+            f"{door.direct}input",
             data=b"by a request",
             headers={"X-Ajaxterm-Resume": key, "X-Ajaxterm-At": "0"},
             timeout=PATIENCE,
@@ -183,8 +183,8 @@ class CountdownTests(SynchronousTestCase):
         """
         Its tab counts down; I{Stay} calls it off.
         """
-        stage = Stage(self, "--input-timeout", "4")
         with browser() as chromium:
+            stage = Stage(self, "--input-timeout", "4")
             page = Page(chromium.new_context().new_page())
             page.open(stage.door("ann").url)
             card = page.tab.locator(".card", has_text="Nobody has typed here")
