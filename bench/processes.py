@@ -16,11 +16,14 @@ from pathlib import Path
 class Cost:
     """
     @ivar pss: bytes; of what processes share, each has its part.
+    @ivar anonymous: of those, what is not of files: so it does not change when somebody else
+        begins or ends to use the same libraries.
     @ivar descriptors: that are open.
     """
 
     processes: int
     pss: int
+    anonymous: int
     descriptors: int
 
 
@@ -59,20 +62,21 @@ def cost(pids: Iterable[int]) -> Cost:
     """
     What these cost together; those that are gone cost nothing.
     """
-    processes = pss = descriptors = 0
+    processes = pss = anonymous = descriptors = 0
     for pid in pids:
         try:
             rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
             opened = len(os.listdir(f"/proc/{pid}/fd"))
         except OSError:
             continue
-        found = re.search(r"^Pss:\s+([0-9]+) kB", rollup, re.MULTILINE)
-        if found is None:
+        found = dict(re.findall(r"^(\w+):\s+([0-9]+) kB", rollup, re.MULTILINE))
+        if "Pss" not in found:
             continue  # a zombie
         processes += 1
-        pss += int(found[1]) * 1024
+        pss += int(found["Pss"]) * 1024
+        anonymous += int(found["Pss_Anon"]) * 1024
         descriptors += opened
-    return Cost(processes, pss, descriptors)
+    return Cost(processes, pss, anonymous, descriptors)
 
 
 def by_kind(root: int, kind: Callable[[int, int], str]) -> dict[str, Cost]:

@@ -36,15 +36,16 @@ from bench.people import NOBODY, PATIENCE, Inexact, Person, Poller
 from bench.processes import by_kind, command
 
 BOUNDS = {
-    "house MB": 2.0,
-    "foundry MB": 2.0,
-    "ajaxterm MB": 0.25,
-    "socat MB": 0.1,
+    "house own MB": 2.0,
+    "foundry own MB": 2.0,
+    "ajaxterm own MB": 0.25,
+    "socat own MB": 0.1,
     "delayed calls": 20.0,
     "objects": 4000.0,
 }
 """By how much each may grow in the second half: of ajaxterms and socats it is the mean of one.
-Objects, calls and the house depend on how many people happen to be there."""
+C{own} is without the pages of files: of those each has the less the more others use the same
+files.  Objects, calls and the house depend on how many people happen to be there."""
 
 LEFT = {"delayed calls": 2, "readers": 0, "grants": 0, "consoles": 0, "house fds": 32}
 """How much more than before the first console may be left when all are gone.  The descriptors are
@@ -247,6 +248,7 @@ async def sample(house: House) -> Row:
         if name in kinds:
             each = kinds[name].processes if name in ("ajaxterm", "socat") else 1
             row[f"{name} MB"] = kinds[name].pss / max(1, each) / 1e6
+            row[f"{name} own MB"] = kinds[name].anonymous / max(1, each) / 1e6
             row[f"{name} fds"] = kinds[name].descriptors / max(1, each)
     row["processes"] = sum(kind.processes for kind in kinds.values())
     return row | await house.order(do="state")

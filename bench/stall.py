@@ -183,7 +183,7 @@ class Turn:
 
 
 def memory(house: HouseProcess) -> int:
-    return cost(family([house.process.pid])).pss
+    return cost(family([house.process.pid])).anonymous
 
 
 def turn(house: HouseProcess, guest: TalkingGuest, typist: Viewer, stalls: str, s: float) -> Turn:
