@@ -117,10 +117,8 @@ class UpstreamPool:
         """
         @raise ConnectError: it can't be had.
         """
-        kind = TCP6ClientEndpoint if ":" in host else TCP4ClientEndpoint
-        endpoint = kind(self._reactor, host, port, timeout=self._connect_timeout)
         upstream = Upstream(self, (host, port))
-        await endpoint.connect(_Connecting(upstream))
+        await dial(self._reactor, host, port, self._connect_timeout, upstream)
         return upstream
 
     def keep(self, upstream: Upstream) -> bool:
@@ -171,12 +169,23 @@ class UpstreamPool:
             upstream.expiring.cancel()
 
 
-class _Connecting(Factory):
+async def dial(reactor: Any, host: str, port: int, timeout: float, protocol: Protocol) -> None:
+    """
+    Connect C{protocol}.
+
+    @param host: an address, no name.
+    @raise ConnectError: it can't be.
+    """
+    kind = TCP6ClientEndpoint if ":" in host else TCP4ClientEndpoint
+    await kind(reactor, host, port, timeout=timeout).connect(_Dialling(protocol))
+
+
+class _Dialling(Factory):
     # Else each connection is two lines in the log.
     noisy = False
 
-    def __init__(self, upstream: Upstream) -> None:
-        self._upstream = upstream
+    def __init__(self, protocol: Protocol) -> None:
+        self._protocol = protocol
 
-    def buildProtocol(self, addr: IAddress | None) -> Upstream:
-        return self._upstream
+    def buildProtocol(self, addr: IAddress | None) -> Protocol:
+        return self._protocol

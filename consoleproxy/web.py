@@ -18,7 +18,6 @@ from secrets import token_hex
 from typing import Any
 
 from twisted.internet.defer import CancelledError, TimeoutError
-from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, connectProtocol
 from twisted.internet.error import ConnectError
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -34,6 +33,7 @@ from consoleproxy.patience import TooMany
 from consoleproxy.pipe import BackendSide, BadAnswer, BrowserSide, NotSwitched, Pipe
 from consoleproxy.relay import BackendBroken, BackendGone, BackendSilent, Relay
 from consoleproxy.tally import Tally
+from consoleproxy.upstream import dial
 from groundwork.answering import answer
 from groundwork.manners import HostRule, OriginRule, be_strict
 from groundwork.outside import neighbourhood
@@ -228,10 +228,8 @@ class ProxyResource(Resource):
     async def _switch(self, request: Request, connection: Connection, target: bytes) -> bool:
         grant, asked = connection.grant, self._reactor.seconds()
         backend = BackendSide(_upgrade_head(request, grant, target, self.name))
-        kind = TCP6ClientEndpoint if ":" in grant.host else TCP4ClientEndpoint
-        endpoint = kind(self._reactor, grant.host, grant.port, timeout=self.CONNECT)
         try:
-            await connectProtocol(endpoint, backend)
+            await dial(self._reactor, grant.host, grant.port, self.CONNECT, backend)
         except ConnectError as error:
             raise BackendGone() from error
         backend.switched.addTimeout(self.SWITCH, self._reactor)
