@@ -28,12 +28,14 @@ class Leaving:
     @cvar ANSWER: seconds that one may take.
     @cvar REQUESTS: seconds for plain requests to end; a poll would be held for longer.
     @cvar LONGEST: seconds for all to leave.
+    @cvar STEP: seconds between two looks at who is left.
     """
 
     AT_A_TIME = 50
     ANSWER = 1.0
     REQUESTS = 1.0
     LONGEST = 5.0
+    STEP = 0.05
 
     _log = Logger()
 
@@ -47,7 +49,6 @@ class Leaving:
         connections = self._resource.connections
         if not len(connections):
             return
-        began = self._reactor.seconds()
         self._log.info("{count} connections are sent elsewhere", count=len(connections))
         sockets = [each for each in connections if each.kind == "socket"]
         grants = {each.grant.name: each.grant for each in sockets}
@@ -56,10 +57,13 @@ class Leaving:
         asking = self._each(agent, iter(grants.values()))
         for _ in range(self.AT_A_TIME):
             cooperator.cooperate(asking)
-        while len(connections) and self._reactor.seconds() < began + self.LONGEST:
-            await deferLater(self._reactor, 0.05)
-            if self._reactor.seconds() >= began + self.REQUESTS:
+        # Counted, not timed: the clock may be set meanwhile.
+        for step in range(round(self.LONGEST / self.STEP)):
+            if not len(connections):
+                break
+            if step * self.STEP >= self.REQUESTS:
                 connections.cut_all("request")
+            await deferLater(self._reactor, self.STEP)
         cooperator.stop()
         if len(connections):
             self._log.info("{count} connections are cut", count=len(connections))

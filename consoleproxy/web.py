@@ -260,7 +260,7 @@ class ProxyResource(Resource):
         )
         connection.cut = lambda: pipe.cut(0.0)
         connection.moved = lambda: pipe.moved
-        self._tally.attaching.add(self._reactor.seconds() - asked)
+        self._tally.attaching.add(max(0.0, self._reactor.seconds() - asked))
         take_over(request, BrowserSide(pipe))
         return True
 

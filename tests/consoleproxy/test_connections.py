@@ -217,10 +217,10 @@ class LeavingTests(_Case):
         poll = self.asking("poll", "POST")
 
         leaving = self.leave()
-        self.stage.clock.pass_time(1.2, 0.1)
+        self.stage.clock.pass_time(1.2, Leaving.STEP)
         self.assertTrue(poll.lost)
         self.assertNoResult(leaving)
-        self.stage.clock.pass_time(4, 0.1)
+        self.stage.clock.pass_time(4, Leaving.STEP)
 
         self.successResultOf(leaving)
         self.assertEqual(self.flushLoggedErrors(), [])
