@@ -20,7 +20,7 @@ from tests.mutations.mutation import HERE, Mutation, all_mutations
 
 ROOT = HERE.parent.parent
 AT_A_TIME = 2
-PATIENCE = 60.0
+PATIENCE = 120.0
 NOT_NEEDED = shutil.ignore_patterns(
     *(".*", "node_modules", "__pycache__", "*.egg-info", "_trial_temp*", "pictures", "real")
 )
