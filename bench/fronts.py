@@ -17,6 +17,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.processes import cost, family
+
 NGINX = """
 worker_processes auto; daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
 worker_rlimit_nofile 16384;
@@ -79,6 +81,8 @@ def cookie(index: int) -> str:
 class Front:
     """
     @ivar name: C{direct}, C{nginx}, C{haproxy} or C{ours}.
+    @ivar resting: bytes of memory that it had before anybody came; what it keeps of earlier
+        connections is no rest.
     """
 
     def __init__(self, name: str, folder: Path, ports: Sequence[int], backend: int, count: int):
@@ -89,6 +93,7 @@ class Front:
         """
         self.name = name
         self.port, self.tls = ports
+        self.resting = 0
         self._process: subprocess.Popen[bytes] | None = None
         if name == "direct":
             self.port = self.tls = backend
@@ -113,6 +118,7 @@ class Front:
             with socket.socket() as trial:
                 if not trial.connect_ex(("127.0.0.1", self.port)):
                     time.sleep(0.5)
+                    self.resting = cost(family(self.roots)).pss
                     return
             if self._process.poll() is not None:
                 break

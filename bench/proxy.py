@@ -149,10 +149,9 @@ def tls(front: Front) -> Result:
 
 
 def idle(front: Front, count: int = 2000) -> Result:
-    before = cost(family(front.roots)).pss
     ends = [dial(front.port, index) for index in range(count)]
     time.sleep(2)
-    grown = cost(family(front.roots)).pss - before
+    grown = cost(family(front.roots)).pss - front.resting
     for end in ends:
         end.close()
     time.sleep(1)
