@@ -115,8 +115,9 @@ class Viewer:
     @ivar seen: bytes, C{missed}: told to be gone.
     """
 
-    def __init__(self, house: HouseProcess, guest: TalkingGuest, token: str) -> None:
+    def __init__(self, house: HouseProcess, guest: TalkingGuest) -> None:
         self._guest = guest
+        token = house.ask(do="open", index=0, mode="rw")["token"]
         self._socket = WebSocket(house.port, f"/?token={token}", "ajaxterm.v1", PAGE, patience=30)
         self.first = self.offset = -1
         self.seen = self.missed = 0
@@ -186,11 +187,12 @@ def memory(house: HouseProcess) -> int:
     return cost(family([house.process.pid])).anonymous
 
 
-def turn(house: HouseProcess, guest: TalkingGuest, typist: Viewer, stalls: str, s: float) -> Turn:
+def turn(house: HouseProcess, guest: TalkingGuest, typist: Viewer, stalls: bool, s: float) -> Turn:
     """
-    @param stalls: the token of a viewer that stalls; empty for none.
+    @param stalls: whether another viewer does.
+    @param s: seconds.
     """
-    stalled = Viewer(house, guest, stalls) if stalls else None
+    stalled = Viewer(house, guest) if stalls else None
     before = memory(house)
     result = Turn([])
     measuring = threading.Event()
@@ -253,14 +255,13 @@ def main() -> None:
         house = HouseProcess(Path(folder), 20000 + os.getpid() % 10000)
         try:
             house.ask(do="guest", index=0, pty=guest.path)
-            tokens = [house.ask(do="open", index=0, mode="rw")["token"] for _ in range(2)]
-            typist = Viewer(house, guest, tokens[0])
+            typist = Viewer(house, guest)
             # What fills now, the ring first of all, is not the stalled one's.
-            for stalls in ("", tokens[1]):
+            for stalls in (False, True):
                 turn(house, guest, typist, stalls, min(options.seconds, WARMING))
             alone, beside = Turn([]), Turn([])
             for _ in range(options.rounds):
-                for all_turns, stalls in ((alone, ""), (beside, tokens[1])):
+                for all_turns, stalls in ((alone, False), (beside, True)):
                     one = turn(house, guest, typist, stalls, options.seconds)
                     all_turns.times += one.times
                     all_turns.grown = max(all_turns.grown, one.grown)
