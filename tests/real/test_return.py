@@ -66,6 +66,17 @@ class ComingBack:
         self.viewer.until(told, f"it is told {words!r}")
         return len(self.viewer.output)
 
+    def until_it_minds_its_button(self) -> None:
+        """
+        The prompt can be there before what listens to the power button.
+        """
+        self.viewer.log_in(self.guest)
+        self.viewer.type(
+            "until ls -l /proc/[0-9]*/fd 2> /dev/null | grep -q input/event; do usleep 50000; done;"
+            " echo minds-$((6*7))\r"
+        )
+        self.viewer.until_seen("minds-42")
+
     def assert_like_log(self, since: int) -> None:
         """
         Everything that the viewer has had since then is everything that the guest has said
@@ -118,7 +129,7 @@ class GuestTests(ComingBack, SynchronousTestCase):
         By its power button. Whoever asks for its console while it is off joins those who wait,
         and sees it boot.
         """
-        self.viewer.until_seen("login:")
+        self.until_it_minds_its_button()
         self.guest.shutdown()
         at = self.until_line("waiting", "shut off")
         self.console.until(lambda: self.console.api.status(self.guest) == "SHUTOFF", "it is known")
@@ -133,6 +144,7 @@ class GuestTests(ComingBack, SynchronousTestCase):
         In the same QEMU nothing breaks, and not a byte is missing; it is said for a while.
         """
         booted = self.viewer.until_seen("login:")
+        self.until_it_minds_its_button()
         self.guest.reboot()
         at = self.viewer.until_seen("login:", booted)
         self.guest.reset()
