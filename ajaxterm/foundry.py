@@ -22,11 +22,13 @@ It has no reactor, and nothing that it loads may make one: a child makes its own
 from __future__ import annotations
 
 import array
+import contextlib
 import fcntl
 import gc
 import json
 import os
 import select
+import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -46,6 +48,9 @@ LONGEST = 1 << 16
 
 REHEARSALS = 12
 """Python specialises what has run eight times; more than these save nothing (measured)."""
+
+SCOUTING = 5
+"""Whole seconds that the scout has; it takes less than one (measured)."""
 
 
 class Foundry:
@@ -92,16 +97,15 @@ class Foundry:
         ints = array.array("i")
         room = socket.CMSG_SPACE(HANDED * ints.itemsize)
         try:
-            heard, ancillary, _flags, _ = self._agent.recvmsg(
-                LONGEST, room, socket.MSG_CMSG_CLOEXEC
-            )
+            heard, ancillary, flags, _ = self._agent.recvmsg(LONGEST, room, socket.MSG_CMSG_CLOEXEC)
         except OSError:
-            heard, ancillary = b"", []
+            heard, ancillary, flags = b"", [], 0
         for level, kind, content in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                 ints.frombytes(content[: len(content) - len(content) % ints.itemsize])
         self._handed += ints
-        if not heard:
+        if not heard or flags & socket.MSG_CTRUNC:
+            # One that got lost (we have too many open): whose the others are, who knows.
             self._leave()
             return
         *lines, self._heard = (self._heard + heard).split(b"\n")
@@ -125,7 +129,14 @@ class Foundry:
             return
         if pid == 0:
             self._be_child(options, handed)
-        pidfd = os.pidfd_open(pid)
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError as problem:
+            # The agent will spawn one instead; two must not serve the same sockets.
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            self._say({"failed": str(problem)})
+            return
         self.children[pidfd] = pid
         self._say({"pid": pid}, pidfd)
 
@@ -144,7 +155,8 @@ class Foundry:
             sys.excepthook(*sys.exc_info())
         finally:
             # Not by sys.exit(): what is behind us on the stack is the foundry's.
-            sys.stderr.flush()
+            with contextlib.suppress(OSError):  # it is full, as nobody reads it
+                sys.stderr.flush()
             os._exit(status)
 
     def _reap(self, pidfd: int) -> None:
@@ -172,6 +184,9 @@ class Foundry:
         if self._agent is not None:
             self._agent.close()
             self._agent = None
+        for each in self._handed:
+            os.close(each)
+        self._handed = []
 
 
 def _keep_only(handed: list[int]) -> None:
@@ -282,25 +297,32 @@ def _load() -> tuple[Any, Callable[[Any], None]]:
 def _scouted(user: str | None) -> list[str]:
     """
     @return: the names that a terminal's code knows, found out by a child that loads and
-        rehearses all of it; none if it can't.
+        rehearses all of it; none if it can't, or not within L{SCOUTING}.
     """
     ours, its = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
+            # By the kernel, as there may be nobody any more who could end it.
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(SCOUTING)
             from ajaxterm.rehearsal import watch
 
             serve, _ = _load()
             _become(user)
+            words = json.dumps(sorted(strings_of(watch(serve))))
             with open(its, "w") as answer:
-                json.dump(sorted(strings_of(watch(serve))), answer)
+                answer.write(words)
         finally:
             os._exit(0)
     os.close(its)
     with open(ours) as answer:
         said = answer.read()
     os.waitpid(pid, 0)
-    return [str(each) for each in json.loads(said)] if said else []
+    try:
+        return [str(each) for each in json.loads(said)]
+    except ValueError:
+        return []  # it came to nothing, or not to an end
 
 
 def _own_code() -> set[CodeType]:
@@ -318,11 +340,15 @@ def _prepare(serve: Any) -> list[object]:
         kept = lay_together(watch(serve) | _own_code())
         # What is cached of the attributes of everything that was ever looked up is
         # replaced bit by bit by what children look up, which changes both.
-        sys._clear_type_cache()
+        for name in ("_clear_internal_caches", "_clear_type_cache"):  # 3.13; before
+            if hasattr(sys, name):
+                getattr(sys, name)()
+                break
         for _ in range(REHEARSALS):
             rehearse(serve)
-    except OSError as error:
-        sys.stderr.write(f"Without a rehearsal each terminal takes more memory: {error}\n")
+    except Exception as error:
+        # There may be no loopback; or a Python, or a Twisted, that does not let us.
+        sys.stderr.write(f"Without a rehearsal each terminal takes more memory: {error!r}\n")
         return []
     gc.collect()
     kept.append(fill_holes())

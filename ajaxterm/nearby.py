@@ -21,6 +21,13 @@ from typing import Any
 
 _CLASS = re.compile(r"^ *\d+ +(\d+) +\d+ +\d+ +(\d+)$", re.MULTILINE)
 
+_BORNE = (
+    "__kwdefaults__",
+    "__type_params__",
+    # From Python 3.14 on what annotates is there, and what it gives may not be had.
+    "__annotate__" if sys.version_info >= (3, 14) else "__annotations__",
+)
+
 SMALLEST = 16
 """Bytes of the smallest block that Python's allocator gives."""
 
@@ -110,8 +117,9 @@ def _again(old: FunctionType) -> FunctionType:
     new = FunctionType(
         old.__code__, old.__globals__, old.__name__, old.__defaults__, old.__closure__
     )
-    new.__kwdefaults__ = old.__kwdefaults__
-    new.__annotations__ = old.__annotations__
+    for name in _BORNE:
+        if hasattr(old, name):
+            setattr(new, name, getattr(old, name))
     new.__dict__.update(old.__dict__)
     new.__doc__ = old.__doc__
     new.__module__ = old.__module__
@@ -122,7 +130,8 @@ def _again(old: FunctionType) -> FunctionType:
 def _replace(anew: dict[int, FunctionType]) -> None:
     """@param anew: by the id() of the old one."""
     for holder in gc.get_objects():
-        if isinstance(holder, (type, ModuleType)):
+        # Not isinstance(), which asks a proxy what it stands for.
+        if issubclass(type(holder), (type, ModuleType)):
             for name, value in list(vars(holder).items()):
                 if id(value) in anew:
                     setattr(holder, name, anew[id(value)])

@@ -29,6 +29,9 @@ from ajaxterm.viewer import End
 TURNS = 8
 """Of the reactor, which are enough for anything we ask; nothing here waits for time."""
 
+PATIENCE = 1.0
+"""Seconds for a connection to ourselves, which some firewalls would have take minutes."""
+
 KEYS = 20
 """Typed in each session: what runs that often is specialised."""
 
@@ -86,6 +89,7 @@ def _play(reactor: Any, serve: Serve, stack: ExitStack) -> None:
 
     def connected(family: int, where: Any) -> socket.socket:
         one = stack.enter_context(socket.socket(family))
+        one.settimeout(PATIENCE)
         one.connect(where)
         one.setblocking(False)
         return one

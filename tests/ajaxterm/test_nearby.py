@@ -5,6 +5,7 @@ Tests for L{ajaxterm.nearby}: that what was made anew is what it was.
 from __future__ import annotations
 
 import sys
+import weakref
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -113,6 +114,16 @@ class LayTogetherTests(SynchronousTestCase):
         self.assertIsNot(held, self.there.plain)
         self.assertIs(held.__code__, self.there.plain.__code__)
         self.assertIs(self.there.cold.__code__, cold)
+
+    def test_proxy(self) -> None:
+        """
+        What only stands for something else, which may be gone, is not asked what it is.
+        """
+        gone = weakref.proxy(self.there.Thing())
+
+        self.kept = lay_together(self.hot())
+
+        self.assertRaises(ReferenceError, str, gone)
 
     def test_they_lie_together(self) -> None:
         """
