@@ -73,6 +73,10 @@ class BackendBroken(Exception):
     """What it answered is not HTTP, or it hung up."""
 
 
+class BackendRefuses(Exception):
+    """It has no page for this grant, which is over there."""
+
+
 class Relay:
     """
     @cvar CONNECT: seconds for a connection to a backend.
@@ -106,7 +110,7 @@ class Relay:
         # backend; but what may have done something already is not said again.
         upstream = self._pool.take(grant.host, grant.port)
         if upstream is not None:
-            answering = _Answering(request, upstream, self._reactor, self._adapt)
+            answering = self._answering(request, upstream, target)
             try:
                 await answering.run(asked, self.ANSWER)
                 return
@@ -117,7 +121,11 @@ class Relay:
             upstream = await self._pool.connect(grant.host, grant.port)
         except ConnectError as error:
             raise BackendGone() from error
-        await _Answering(request, upstream, self._reactor, self._adapt).run(asked, self.ANSWER)
+        await self._answering(request, upstream, target).run(asked, self.ANSWER)
+
+    def _answering(self, request: Request, upstream: Upstream, target: bytes) -> _Answering:
+        is_page = target.partition(b"?")[0] == b"/"
+        return _Answering(request, upstream, self._reactor, self._adapt, is_page)
 
 
 def _asked(request: Request, grant: Grant, target: bytes) -> bytes:
@@ -152,8 +160,14 @@ class _Answering:
         upstream: Upstream,
         clock: Any,
         adapt: Callable[[WebHeaders], None],
+        is_page: bool,
     ) -> None:
+        """
+        @param is_page: whether a person reads the answer, and no script; of a refusal
+            the person gets a sentence from us.
+        """
         self._request = request
+        self._is_page = is_page
         self._adapt = adapt
         self._upstream = upstream
         self._clock = clock
@@ -171,6 +185,7 @@ class _Answering:
     async def run(self, asked: bytes, patience: float) -> None:
         """
         @raise BackendBroken: or L{BackendSilent}, if nothing was answered yet.
+        @raise BackendRefuses: there is no page; nothing was answered.
         """
         self._alarm = self._clock.callLater(patience, self._fail, BackendSilent())
         self._upstream.ask(asked, self._heard, self._hung_up)
@@ -185,6 +200,9 @@ class _Answering:
             self._reader.feed(words)
         except NotHttp:
             self._fail(BackendBroken())
+            return
+        except BackendRefuses as refusal:
+            self._fail(refusal)
             return
         if self._reader.over:
             self._finish()
@@ -203,6 +221,8 @@ class _Answering:
     # What the reader tells.
 
     def heard_head(self, status: int, headers: Headers, length: int | None) -> None:
+        if status == 403 and self._is_page:
+            raise BackendRefuses()
         self._calm()
         self._answered = True
         self._request.setResponseCode(status)

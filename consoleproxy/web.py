@@ -31,7 +31,7 @@ from consoleproxy.grants import Grant, Grants
 from consoleproxy.pages import say
 from consoleproxy.patience import TooMany
 from consoleproxy.pipe import BackendSide, BadAnswer, BrowserSide, NotSwitched, Pipe
-from consoleproxy.relay import BackendBroken, BackendGone, BackendSilent, Relay
+from consoleproxy.relay import BackendBroken, BackendGone, BackendRefuses, BackendSilent, Relay
 from consoleproxy.tally import Tally
 from consoleproxy.upstream import dial
 from groundwork.answering import answer
@@ -52,6 +52,7 @@ _SAID = {
     BackendGone: "gone",
     BackendSilent: "silent",
     BackendBroken: "broken",
+    BackendRefuses: "unknown",
     TooMany: "busy",
 }
 """What a request is told that ends so."""

@@ -141,6 +141,23 @@ class RelayTests(SynchronousTestCase):
 
             self.assertEqual(stage.ask_console().status, int(status[:3]))
 
+    def test_refused_page(self) -> None:
+        """
+        A grant that the agent tells still, and that is over at the ajaxterm: whoever opens
+        the page gets the sentence of a link that is over, and nothing of what came.
+        """
+        for path in ("", "?a=b"):
+            stage = Stage()
+            stage.grants.authorize(some_grant())
+            stage.backend(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 5\r\n\r\nplain")
+
+            answer = stage.ask_console(path)
+
+            self.assertEqual(answer.status, 403)
+            self.assertIn(b"This link opens no console", answer.body)
+            self.assertNotIn(b"plain", answer.body)
+            self.assertEqual(len(stage.resource.connections), 0)
+
     def test_nobody_listens(self) -> None:
         """
         A console whose process is gone is answered 502, with what to do.
