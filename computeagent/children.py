@@ -26,7 +26,7 @@ from computeagent.pids import Running, hold, start_time
 
 class Process:
     """
-    What both kinds have in common.
+    What all kinds have in common.
 
     @ivar pid: of the process.
     @ivar started: its start time; see L{computeagent.pids.start_time}.

@@ -149,7 +149,7 @@ class Grants:
                 self._log.error("Grant {grant} can't be read: {why}", grant=name, why=why)
                 continue
             if name not in alive:
-                console.room.forget(name)
+                self._unkeep(console.room, name)
                 continue
             known.add(name)
             self._grants[name] = grant
@@ -164,7 +164,7 @@ class Grants:
         self._bus.fanout("consoleproxy", "revoke_grant", {"grant": name})
         if grant is None:
             return False
-        grant.console.room.forget(name)
+        self._unkeep(grant.console.room, name)
         try:
             await grant.console.revoke(name)
         except (TerminalGone, OrderFailed, TimeoutError):
@@ -219,6 +219,13 @@ class Grants:
         except OSError as error:
             self._log.error("Grant {grant} can't be kept: {why}", grant=grant.name, why=error)
 
+    def _unkeep(self, room: Room, name: str) -> None:
+        try:
+            room.forget(name)
+        except OSError as error:
+            # It is over all the same; a later agent asks the terminal which live.
+            self._log.error("Grant {grant} stays written down: {why}", grant=name, why=error)
+
     def _say_some(self) -> None:
         self._saying = None
         for _ in range(min(self.BATCH, len(self._unsaid))):
@@ -268,7 +275,7 @@ class Grants:
         if isinstance(alive, list):
             for name in set(names).difference(filter(lambda one: isinstance(one, str), alive)):
                 self._grants.pop(name, None)
-                console.room.forget(name)
+                self._unkeep(console.room, name)
                 console.forget([name])
 
 

@@ -191,6 +191,9 @@ class Rooms:
             raise NotADirectoryError(f"{self._run} is no directory of its own, but a link")
         if status.st_uid != os.geteuid():
             raise PermissionError(f"{self._run} belongs to uid {status.st_uid}, not to the agent")
+        if status.st_mode & stat.S_IWOTH:
+            # /tmp, say, which would be closed to all others.
+            raise PermissionError(f"everybody can write to {self._run}; name a directory in it")
         self._run.chmod(0o700)
         lock = os.open(self._run / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

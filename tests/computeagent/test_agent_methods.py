@@ -118,6 +118,20 @@ class ConsoleMethodTests(AgentTestCase):
         self.assertEqual(self.proxy.of("revoke_grant"), [{"grant": self.answer["grant"]}])
         self.assertEqual(list(self.agent._grants), [other["grant"]])
 
+    def test_revoke_what_stays_written_down(self) -> None:
+        """
+        Where its file can't be taken away, a grant is revoked all the same.
+        """
+        file = self.run_directory / self.console / f"{self.answer['grant']}.json"
+        file.unlink()
+        file.mkdir()
+
+        revoked = self.ask("revoke_grant", grant=self.answer["grant"])
+        self.pass_time(0)
+
+        self.assertEqual(self.successResultOf(revoked), {"known": True})
+        self.assertEqual(self.terminal.orders("revoke"), [{"grant": self.answer["grant"]}])
+
     def test_revoke_unknown_grant(self) -> None:
         """
         One that is not known here is revoked at the proxies all the same.

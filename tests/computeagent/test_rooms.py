@@ -48,6 +48,18 @@ class RoomsTests(RoomsTestCase):
 
         self.assertEqual(self.run_directory.stat().st_mode & 0o777, 0o700)
 
+    def test_open_to_everybody(self) -> None:
+        """
+        A directory of everybody's, as /tmp is, is refused and stays as it is.
+        """
+        self.run_directory.mkdir()
+        self.run_directory.chmod(0o1777)
+
+        error = self.assertRaises(OSError, self.rooms.prepare)
+
+        self.assertIn("name a directory in it", str(error))
+        self.assertEqual(self.run_directory.stat().st_mode & 0o7777, 0o1777)
+
     def test_second_agent(self) -> None:
         """
         A second agent is kept out, and told why, until the first one leaves.
