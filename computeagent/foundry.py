@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred, TimeoutError, succeed
+from twisted.internet.defer import Deferred, TimeoutError, fail, succeed
 from twisted.internet.interfaces import IFileDescriptorReceiver
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
@@ -48,25 +48,23 @@ class _Talk(LineOnlyReceiver):
         self._reactor = reactor
         self._lost = lost
         self._pidfds: list[int] = []
-        self._asked: list[tuple[Forked, Deferred[Forked]]] = []
+        self._asked: list[tuple[Forked, Deferred[Forked], list[int]]] = []
         self._living: dict[int, Forked] = {}
         self._over = False
 
     def fork(self, argv: Sequence[str], handed: Sequence[int], name: str) -> Deferred[Forked]:
-        answer: Deferred[Forked] = Deferred()
-        answer.addTimeout(self.PATIENCE, self._reactor)
         if self._over:
-            answer.errback(FoundryGone())
-            return answer
-        forked = Forked(self._reactor, name)
+            return fail(FoundryGone())
         # They are sent in the reactor's own time, so as copies, which Twisted
-        # does not close either.
-        copies = [os.dup(each) for each in handed]
+        # does not close either; nor do we until they must have been sent: a number whose
+        # copy is closed may soon be another file's.
+        copies = _copies(handed)
         for copy in copies:
             self.transport.sendFileDescriptor(copy)
         self.sendLine(json.dumps({"argv": argv}).encode("ascii"))
-        answer.addBoth(_after_closing, copies)
-        self._asked.append((forked, answer))
+        answer: Deferred[Forked] = Deferred()
+        answer.addTimeout(self.PATIENCE, self._reactor)
+        self._asked.append((Forked(self._reactor, name), answer, copies))
         return answer
 
     def fileDescriptorReceived(self, descriptor: int) -> None:
@@ -80,7 +78,8 @@ class _Talk(LineOnlyReceiver):
             if forked is not None:
                 forked.reaped(str(said["how"]))
             return
-        forked, answer = self._asked.pop(0)
+        forked, answer, copies = self._asked.pop(0)
+        _close(copies)
         if "pid" in said and self._pidfds:
             forked.born(int(said["pid"]), self._pidfds.pop(0))
             self._living[forked.pid] = forked
@@ -96,10 +95,10 @@ class _Talk(LineOnlyReceiver):
         for forked in living.values():
             forked.orphaned()
         asked, self._asked = self._asked, []
-        for _forked, answer in asked:
+        for _forked, answer, copies in asked:
+            _close(copies)
             answer.errback(FoundryGone())
-        for pidfd in self._pidfds:
-            os.close(pidfd)
+        _close(self._pidfds)
         self._lost()
 
 
@@ -200,7 +199,18 @@ def factory_of(protocol: Protocol) -> Factory:
     return factory
 
 
-def _after_closing(result: Any, descriptors: Sequence[int]) -> Any:
+def _copies(descriptors: Sequence[int]) -> list[int]:
+    """@raise OSError: there are too many; then there is none."""
+    copies: list[int] = []
+    try:
+        for descriptor in descriptors:
+            copies.append(os.dup(descriptor))
+    except OSError:
+        _close(copies)
+        raise
+    return copies
+
+
+def _close(descriptors: Sequence[int]) -> None:
     for descriptor in descriptors:
         os.close(descriptor)
-    return result
