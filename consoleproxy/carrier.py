@@ -227,7 +227,10 @@ class Carrier:
     def _begin(self, pair: Pair) -> None:
         for end in pair.ends:
             self._ends[end.number] = end
-        self._settle(pair)
+        try:
+            self._settle(pair)
+        except Exception:
+            self._failed(pair)
 
     def _cut(self, pair: Pair) -> None:
         if self._ends.get(pair.ends[0].number) is not pair.ends[0]:

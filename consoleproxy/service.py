@@ -22,6 +22,8 @@ from consoleproxy.web import ProxyResource
 LONGEST = 1e9
 """Seconds that a grant can live."""
 
+_ADDRESS = re.compile(r"[0-9A-Fa-f.:]+(?:%[A-Za-z0-9._-]+)?")
+
 
 def _want(fits: bool, sentence: str) -> None:
     if not fits:
@@ -57,6 +59,8 @@ def grant_from(words: dict[str, object]) -> Grant:
         ip_address(texts["host"])
     except ValueError:
         raise BadArguments("host is an IP address") from None
+    # As a zone, ip_address takes anything; and this goes into the head of a request.
+    _want(_ADDRESS.fullmatch(texts["host"]) is not None, "host is an IP address")
     return Grant(
         texts["grant"],
         texts["console"],

@@ -103,6 +103,7 @@ def make_proxy(
     clock = MonotonicClock(reactor)
     key = load_key(Path(options["cookie-key"])) if options["cookie-key"] else os.urandom(KEY_LENGTH)
     grants = Grants(clock, lambda name: bus.fanout("compute", "announce", {"grant": name}))
+    origins = OriginRule(options["allowed-origin"])
     relay = Relay(reactor, embeddable(options["allowed-origin"]))
     tally = Tally()
     resource = ProxyResource(
@@ -111,7 +112,7 @@ def make_proxy(
         Cookies(key, options["base-path"]),
         relay,
         HostRule(options["allowed-host"]),
-        OriginRule(options["allowed-origin"]),
+        origins,
         lambda: bus.connected,
         Carrier(reactor),
         tally,

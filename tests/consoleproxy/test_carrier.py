@@ -5,6 +5,7 @@ sockets: what they do is what the kernel does.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import random
 import socket
@@ -330,6 +331,26 @@ class EndingTests(CarrierTestCase):
         browser, backend, _ = self.carried()
         browser.sendall(b"k")
         self.assertEqual(backend.recv(1), b"k")
+
+    def test_no_more_can_be_polled(self) -> None:
+        """
+        A pair for which the kernel has no room is ended, and not forgotten half open.
+        """
+        other_browser, other_backend, _ = self.carried()
+        other_browser.sendall(b"k")
+        self.assertEqual(other_backend.recv(1), b"k")
+        full = mock.Mock(wraps=self.carrier._poll)
+        full.register.side_effect = OSError(errno.ENOSPC, "no room")
+
+        with mock.patch.object(self.carrier, "_poll", full):
+            browser, backend, _ = self.carried()
+            self.wait_until_told(True)
+
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        self.assertRaises(ConnectionResetError, browser.recv, 1)
+        self.assertRaises(ConnectionResetError, backend.recv, 1)
+        other_browser.sendall(b"k")
+        self.assertEqual(other_backend.recv(1), b"k")
 
     def test_mistake(self) -> None:
         """

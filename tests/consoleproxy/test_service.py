@@ -34,7 +34,10 @@ BAD: dict[str, list[Any]] = {
     "grant": [None, 1, "", "g", "G" + "0" * 16, NAME + "\n", "x" * 5000],
     "console": [None, 7, "x" * 256],
     "digest": [None, "", "0" * 63, "0" * 63 + "G", "A" * 64],
-    "host": [None, "", "localhost", "1.2.3", "evil.example", "127.0.0.1\r\nX: y"],
+    "host": [
+        *(None, "", "localhost", "1.2.3", "evil.example", "127.0.0.1\r\nX: y"),
+        *("fe80::1%x\r\nX: y", "fe80::1%eth0\n", "fe80::1%ö"),
+    ],
     "port": [None, 0, -1, 65536, "80", 80.5, True, [80]],
     "secret": [None, "", "short", "x" * 101, "with space " * 3, "x\r\nY: z" * 4],
     "user": [None, 3, "x" * 256],

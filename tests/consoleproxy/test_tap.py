@@ -137,6 +137,17 @@ class MakingTests(SynchronousTestCase):
 
             self.assertTrue(str(ending).startswith("consoleproxy: "), ending)
 
+    def test_origin_that_is_none(self) -> None:
+        """
+        Also one that is no ASCII is told what an origin looks like.
+        """
+        options = Options()
+        options.parseOptions([*BUS, "--allowed-origin", "https://h\u00f6rizon.example"])
+
+        ending = self.assertRaises(SystemExit, makeService, options)
+
+        self.assertIn("an origin is allowed as a browser tells it", str(ending))
+
     def test_plugin(self) -> None:
         """
         C{twistd} knows the command.
