@@ -11,18 +11,13 @@ import sys
 import time
 from functools import cache
 
-from twisted.logger import (
-    FilteringLogObserver,
-    ILogObserver,
-    LogEvent,
-    LogLevel,
-    LogLevelFilterPredicate,
-    eventAsText,
-    globalLogBeginner,
-)
+from twisted.logger import ILogObserver, LogEvent, LogLevel, eventAsText, globalLogBeginner
 from zope.interface import implementer
 
-_levels = LogLevelFilterPredicate()
+LEVELS = {level.name: rank for rank, level in enumerate(LogLevel.iterconstants())}
+"""Names of levels, and their ranks."""
+
+_written = set(LEVELS)
 
 
 @cache
@@ -30,20 +25,23 @@ def begin_log() -> None:
     """
     Log to stderr from now on.
     """
-    globalLogBeginner.beginLoggingTo(
-        [FilteringLogObserver(_write, [_levels])], redirectStandardIO=False
-    )
+    globalLogBeginner.beginLoggingTo([_write], redirectStandardIO=False)
 
 
 def log_from(level: str) -> None:
     """
     @param level: the name of the least that is written.
     """
-    _levels.setLogLevelForNamespace("", LogLevel.levelWithName(level))
+    least = LEVELS[level]
+    for name, rank in LEVELS.items():
+        (_written.add if rank >= least else _written.discard)(name)
 
 
 @implementer(ILogObserver)
 def _write(event: LogEvent) -> None:
+    level = event["log_level"].name
+    if level not in _written:
+        return
     try:
         words = event["log_format"].format_map(event)
         if "log_failure" in event:
@@ -54,5 +52,5 @@ def _write(event: LogEvent) -> None:
     moment = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(event["log_time"]))
     namespace = event.get("log_namespace", "-")
     lines = words.replace("\n", "\n\t")
-    sys.stderr.write(f"{moment} [{namespace}#{event['log_level'].name}] {lines}\n")
+    sys.stderr.write(f"{moment} [{namespace}#{level}] {lines}\n")
     sys.stderr.flush()

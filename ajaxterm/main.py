@@ -15,13 +15,12 @@ from collections.abc import Callable, Mapping, Sequence
 from secrets import token_urlsafe
 from typing import Any, NoReturn
 
-from twisted.logger import InvalidLogLevelError, LogLevel
 from twisted.python import usage
 
 from ajaxterm.command import CommandLine
 from ajaxterm.grants import Grant, digest_of
 from ajaxterm.idleness import Limits
-from ajaxterm.logging import begin_log, log_from
+from ajaxterm.logging import LEVELS, begin_log, log_from
 from ajaxterm.logout import Farewell
 from ajaxterm.recording import CanNotRecord
 from ajaxterm.serve import Record, Terminal, Terms, release, serve_guest
@@ -69,10 +68,8 @@ def _user(text: str) -> tuple[int, int]:
 
 
 def _log_level(text: str) -> str:
-    try:
-        LogLevel.levelWithName(text)
-    except InvalidLogLevelError:
-        raise ValueError() from None
+    if text not in LEVELS:
+        raise ValueError()
     return text
 
 

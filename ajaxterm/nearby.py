@@ -133,8 +133,18 @@ def _replace(anew: dict[int, FunctionType]) -> None:
         # Not isinstance(), which asks a proxy what it stands for.
         if issubclass(type(holder), (type, ModuleType)):
             for name, value in list(vars(holder).items()):
-                if id(value) in anew:
-                    setattr(holder, name, anew[id(value)])
+                instead = _instead(value, anew)
+                if instead is not value and (type(value) is FunctionType or name[:2] != "__"):
+                    setattr(holder, name, instead)
+
+
+def _instead(value: Any, anew: dict[int, FunctionType]) -> Any:
+    if type(value) in (staticmethod, classmethod) and id(value.__func__) in anew:
+        return type(value)(anew[id(value.__func__)])
+    if type(value) is property and any(id(each) in anew for each in (value.fget, value.fset)):
+        parts: list[Any] = [anew.get(id(each), each) for each in (value.fget, value.fset)]
+        return property(parts[0], parts[1], value.fdel, value.__doc__)
+    return anew.get(id(value), value)
 
 
 def fill_holes() -> list[object]:
