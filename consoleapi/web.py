@@ -39,7 +39,7 @@ class Asked:
 
     @ivar path: as it came, undecoded, without the query.
     @ivar query: as it came, undecoded.
-    @ivar args: of the query, and of a form.
+    @ivar args: of the query.
     @ivar host: the name, and port if any, that the client used for us.
     @ivar address: of the client, for the log.
     @ivar request_id: as OpenStack writes them; in our log, on the bus and in

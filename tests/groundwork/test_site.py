@@ -24,11 +24,13 @@ class Upload(Resource):
         super().__init__()
         self.uploads: list[bytes] = []
         self.seen: list[str] = []
+        self.args: list[dict[bytes, list[bytes]]] = []
 
     def render_POST(self, request: Request) -> bytes:
         assert request.content is not None
         self.uploads.append(request.content.read())
         self.seen.append(repr(request))
+        self.args.append(dict(request.args or {}))
         return b"taken"
 
     def render_GET(self, request: Request) -> bytes:
@@ -84,6 +86,23 @@ class SiteTests(SynchronousTestCase):
         self.assertEqual(self.client.heard, TOO_LARGE)
         self.assertTrue(self.client.lost)
         self.assertEqual(self.upload.uploads, [])
+
+    def test_forms_are_not_read(self) -> None:
+        """
+        A form arrives as the bytes it is, of either kind: reading a long one takes long.
+        """
+        part = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n--x--\r\n'
+        forms = (
+            (b"application/x-www-form-urlencoded", b"a=b&token=other"),
+            (b"multipart/form-data; boundary=x", part),
+        )
+
+        for kind, form in forms:
+            length = b"Content-Length: %d" % len(form)
+            self.sends(self.head(b"Content-Type: " + kind, length), form)
+
+        self.assertEqual(self.upload.uploads, [form for _, form in forms])
+        self.assertEqual(self.upload.args, [{b"token": [b"canary"]}] * 2)
 
     def test_refusal_tells_its_length(self) -> None:
         """
