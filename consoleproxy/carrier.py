@@ -240,18 +240,42 @@ class Carrier:
                 end.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             except OSError:
                 pass
-            end.arriving.give_up()
-        self._settle(pair)
+        try:
+            for end in pair.ends:
+                end.arriving.give_up()
+            self._settle(pair)
+        except Exception:
+            self._tell_failure("while cutting a WebSocket")
+            self._close_anyhow(pair)
 
     def _close(self, pair: Pair) -> None:
         for end in pair.ends:
             self._poll_for(end, 0)
-            self._ends.pop(end.number, None)
             end.socket.close()
+        for end in pair.ends:
+            self._ends.pop(end.number, None)
+
+    def _close_anyhow(self, pair: Pair) -> None:
+        """Close both sockets, whatever its lanes and the kernel say, and tell the reactor."""
+        if self._ends.get(pair.ends[0].number) is not pair.ends[0]:
+            return
+        for end in pair.ends:
+            self._ends.pop(end.number, None)
+            end.arriving.over = True
+            try:
+                end.socket.close()  # which is the end of its being polled, too
+            except OSError:
+                pass
+        news = pair.news()
+        if news is not None:
+            self._reactor.callFromThread(news)
 
     def _failed(self, pair: Pair) -> None:
-        self._reactor.callFromThread(self._log.failure, "while carrying a WebSocket", Failure())
+        self._tell_failure("while carrying a WebSocket")
         self._cut(pair)
+
+    def _tell_failure(self, when: str) -> None:
+        self._reactor.callFromThread(self._log.failure, when, Failure())
 
     def _obey(self) -> None:
         os.eventfd_read(self._bell)
@@ -259,10 +283,10 @@ class Carrier:
             try:
                 self._orders.popleft()()
             except Exception:
-                self._reactor.callFromThread(self._log.failure, "while obeying an order", Failure())
+                self._tell_failure("while obeying an order")
 
     def _stop(self) -> None:
+        self._closed = True
         for pair in {end.pair for end in self._ends.values()}:
             self._cut(pair)
         self._pipes.close()
-        self._closed = True

@@ -19,6 +19,7 @@ from unittest import mock
 from twisted.trial.unittest import SynchronousTestCase
 
 from consoleproxy.carrier import Carrier, Pair
+from consoleproxy.lane import Lane
 from consoleproxy.splicing import KernelPipes
 
 PATIENCE = 20.0
@@ -351,6 +352,34 @@ class EndingTests(CarrierTestCase):
         self.assertRaises(ConnectionResetError, backend.recv, 1)
         other_browser.sendall(b"k")
         self.assertEqual(other_backend.recv(1), b"k")
+
+    def test_mistake_while_cutting(self) -> None:
+        """
+        A pair that can't even be cut as it should is closed, and the thread goes on; so
+        does the carrier's end.
+        """
+        browser, backend, pair = self.carried()
+        other_browser, other_backend, other = self.carried()
+        mistake = mock.Mock(side_effect=ValueError("a mistake"))
+        for end, far in ((browser, backend), (other_browser, other_backend)):
+            end.sendall(b"k")
+            self.assertEqual(far.recv(1), b"k")
+        pair.to_backend._receive_into = mistake
+        with mock.patch.object(Lane, "give_up", mistake):
+            browser.sendall(b"k")
+            self.wait_until_told(True)
+
+            for end in (browser, backend):
+                self.assertRaises(ConnectionResetError, end.recv, 1)
+            other_browser.sendall(b"k")
+            self.assertEqual(other_backend.recv(1), b"k")
+            self.carrier.close()
+            self.wait_until_told(True, True)
+
+        for end in (other_browser, other_backend):
+            self.assertRaises(ConnectionResetError, end.recv, 1)
+        self.assertEqual((other.to_browser.over, other.to_backend.over), (True, True))
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 3)
 
     def test_mistake(self) -> None:
         """
