@@ -46,6 +46,7 @@ class Lane:
         "_kept",
         "_pipes",
         "_pipe",
+        "_poured",
         "_full",
     )
 
@@ -66,6 +67,7 @@ class Lane:
         self._kept: bytes | memoryview = b""
         self._pipes = pipes
         self._pipe: KernelPipe | None = None
+        self._poured = 0
         self._full = 0
 
     @property
@@ -127,13 +129,13 @@ class Lane:
         except OSError:
             self.give_up()
             return False
-        self._kept = b""
+        self._keep_nothing()
         self.waits = False
         return False
 
     def give_up(self) -> None:
         """The sink takes nothing any more; what is kept for it is lost."""
-        self._kept = b""
+        self._keep_nothing()
         self.waits = False
         self.over = True
         if self._pipe is not None:
@@ -178,8 +180,15 @@ class Lane:
     def _pour_out(self) -> None:
         assert self._pipe is not None
         self._kept = self._pipe.pour_out()
+        self._poured = len(self._kept)
+        self._pipes.poured += self._poured
         self._pipes.give_back(self._pipe)
         self._pipe = None
+
+    def _keep_nothing(self) -> None:
+        self._kept = b""
+        self._pipes.poured -= self._poured
+        self._poured = 0
 
     def _end(self) -> bool:
         self.over = True

@@ -5,7 +5,8 @@ copied into the process and out again.
 Pipes are scarce for whoever is not root (pipe-user-pages-soft: 64 MiB in all, and
 then one page each), so there are few, and nobody has one for longer than bytes
 are in it: who is next takes the pipe of who has waited longest, and that one's bytes
-come into the process after all.
+come into the process after all.  Of these there is a limit: beyond it nobody takes
+a pipe, and who has none reads and writes.
 """
 
 from __future__ import annotations
@@ -78,14 +79,18 @@ class KernelPipe:
 
 class KernelPipes:
     """
+    @ivar poured: bytes that came out of pipes which were taken, and still wait for their sinks.
     @cvar MOST: pipes at a time; with L{SIZE}, 4 MiB of the 64 that the kernel grants a user.
     @cvar SIZE: bytes that one holds.
+    @cvar MOST_POURED: of L{poured}.
     """
 
     MOST = 16
     SIZE = 1 << 18
+    MOST_POURED = 1 << 24
 
     def __init__(self) -> None:
+        self.poured = 0
         self._free: list[KernelPipe] = []
         self._count = 0
         # Who keeps a pipe, the longest first, and how to get it back.
@@ -99,7 +104,7 @@ class KernelPipes:
         if not self._free and self._work:
             if self._count < self.MOST:
                 self._make()
-            elif self._kept:
+            elif self._kept and self.poured + self.SIZE <= self.MOST_POURED:
                 next(iter(self._kept.values()))()
         return self._free.pop() if self._free else None
 

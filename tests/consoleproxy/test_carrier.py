@@ -19,7 +19,7 @@ from unittest import mock
 from twisted.trial.unittest import SynchronousTestCase
 
 from consoleproxy.carrier import Carrier, Pair
-from consoleproxy.lane import Lane
+from consoleproxy.lane import MOST_READ, Lane
 from consoleproxy.splicing import KernelPipes
 
 PATIENCE = 20.0
@@ -243,6 +243,60 @@ class CarryingTests(CarrierTestCase):
 
         self.assertLess(sent, 40 << 20)
         self.assertEqual(len(read(browser, sent)), sent)
+
+
+class StalledTests(SynchronousTestCase):
+    """
+    What lanes keep whose sinks take nothing.
+    """
+
+    def stalled(self, pipes: KernelPipes) -> tuple[Lane, socket.socket]:
+        """
+        A lane that was spliced and waits, and its sink's far end.
+        """
+        far_source, source = joined()
+        sink, far_sink = joined()
+        for end in (far_source, source, sink, far_sink):
+            end.setblocking(False)
+            self.addCleanup(end.close)
+        lane = Lane(source, sink, memoryview(bytearray(MOST_READ)), pipes)
+        while not lane.waits:
+            try:
+                while True:
+                    far_source.send(b"x" * (1 << 20))
+            except BlockingIOError:
+                lane.fill()
+        return lane, far_sink
+
+    def test_sum(self) -> None:
+        """
+        One reading each, and what was poured out of pipes up to a limit; of a lane that
+        is over, or has gone on, nothing is counted any more.
+        """
+        pipes = KernelPipes()
+        self.addCleanup(pipes.close)
+        most = KernelPipes.SIZE
+
+        with (
+            mock.patch.object(KernelPipes, "MOST", 2),
+            mock.patch.object(KernelPipes, "MOST_POURED", most),
+        ):
+            lanes = [self.stalled(pipes) for _ in range(24)]
+            kept = [len(lane._kept) for lane, _ in lanes]
+
+        self.assertGreater(pipes.poured, 0)
+        self.assertLessEqual(pipes.poured, most)
+        self.assertLessEqual(sum(each for each in kept if each > MOST_READ), most)
+        for lane, far_sink in lanes[:12]:
+            while lane.waits:
+                try:
+                    far_sink.recv(1 << 20)
+                except BlockingIOError:
+                    pass
+                lane.flush()
+        for lane, _ in lanes[12:]:
+            lane.give_up()
+        self.assertEqual(pipes.poured, 0)
 
 
 class EndingTests(CarrierTestCase):
