@@ -163,8 +163,12 @@ class WebSocket(TwistedProtocol):
             return self._write(frame(TEXT, message.encode("utf-8")))
         return self._write(frame(BINARY, message))
 
-    def close(self, code: int, reason: str = "") -> None:
-        """Say goodbye; the connection ends when the peer agrees, or soon."""
+    def close(self, code: int, reason: str = "", patience: float = GOODBYE) -> None:
+        """
+        Say goodbye; the connection ends when the peer agrees, or soon.
+
+        @param patience: seconds until it is cut.
+        """
         if self._closing:
             return
         self._closing = True
@@ -177,7 +181,7 @@ class WebSocket(TwistedProtocol):
         self.transport.resumeProducing()
         if framing.state is ConnectionState.CLOSED:
             self.transport.loseConnection()
-        self._cut_soon()
+        self._cut_soon(patience)
 
     def hold_input(self, held: bool) -> None:
         """Read no more from the peer until released."""
@@ -305,8 +309,8 @@ class WebSocket(TwistedProtocol):
         self._closing = True
         self.transport.abortConnection()
 
-    def _cut_soon(self) -> None:
-        self._cut = self._clock.callLater(self.GOODBYE, self.transport.abortConnection)
+    def _cut_soon(self, patience: float = GOODBYE) -> None:
+        self._cut = self._clock.callLater(patience, self.transport.abortConnection)
 
     def _lose(self) -> None:
         if not self._gone:

@@ -21,10 +21,12 @@ class ViewerPlain:
     """
     @cvar CHUNK: bytes of output in one message at the most.
     @cvar HOLD: seconds that the beginning of a character is held back.
+    @cvar READS_ON: seconds that who fell behind has to read on, and then why it ends.
     """
 
     CHUNK = 1 << 17
     HOLD = 0.05
+    READS_ON = 60.0
 
     resumes = False
     through = ""
@@ -65,7 +67,8 @@ class ViewerPlain:
         while self._seat is not None:
             taken = self._session.take(self._seat, self.CHUNK)
             if taken.missed:
-                self._socket.close(4008, f"{taken.missed} bytes of output are gone: too slow")
+                reason = f"{taken.missed} bytes of output are gone: too slow"
+                self._socket.close(4008, reason, self.READS_ON)
             if taken.missed or not taken.output or not self._send(self._begun + taken.output):
                 return
 

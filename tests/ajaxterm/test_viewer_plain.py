@@ -226,3 +226,38 @@ class PlainTests(SynchronousTestCase):
             output = output[cut:]
 
         self.assertEqual("".join(frame.decode() for frame in client.frames), text)
+
+
+class SlowTests(SynchronousTestCase):
+    """
+    A viewer that can't be told of a gap, and fell behind by more than there is kept.
+    """
+
+    def setUp(self) -> None:
+        self.stage = Stage(size=4096)
+        self.stage.grant("rw")
+        self.client = self.stage.plain("rw", room=1000)
+        self.client.transport.pauseProducing()
+        self.stage.output(b"x" * 9000)
+
+    def test_reads_on_after_a_while(self) -> None:
+        """
+        It learns why it ends, also if it stalled for as long as a busy machine may.
+        """
+        self.stage.clock.pass_time(ViewerPlain.READS_ON - 1)
+        self.client.transport.resumeProducing()
+        self.stage.clock.flush()
+
+        self.assertEqual(self.client.closed, 4008)
+
+    def test_never_reads_on(self) -> None:
+        """
+        It is cut in the end.
+        """
+        self.stage.clock.pass_time(ViewerPlain.READS_ON + 1)
+
+        self.assertLess(self.client.transport.end.peer.fileno(), 0)
+        self.client.transport.resumeProducing()
+        self.stage.clock.flush()
+        self.assertTrue(self.client.lost)
+        self.assertIsNone(self.client.closed)

@@ -189,8 +189,10 @@ class PlainWitness(Witness):
         scrollback = stage.session.scrollback
         self.begin = max(scrollback.start, scrollback.end - replay)
         self.client = stage.plain("rw", f"/ws?replay={replay}", room=2000)
+        self.stalled = False
 
     def stall(self, stalled: bool) -> None:
+        self.stalled = self.stalled or stalled
         if not self.client.lost:
             if stalled:
                 self.client.transport.pauseProducing()
@@ -209,10 +211,11 @@ class PlainWitness(Witness):
 
     def check(self, said: bytes) -> None:
         expected = said[self.begin :]
-        if self.client.closed is None:
+        if self.client.closed is None and not self.client.lost:
             assert self.client.output == expected
         else:
-            assert self.client.closed == 4008, self.client.closed
+            # Who reads nothing for a minute can't be told why it is cut.
+            assert self.client.closed == 4008 or self.stalled, self.client.closed
             assert expected.startswith(self.client.output)
 
 

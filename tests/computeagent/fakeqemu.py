@@ -6,6 +6,7 @@ and a TCP port.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -40,8 +41,10 @@ class FakeQemu:
         @param user: who it runs as.
         """
         self.socket = str(socket)
+        # Not by its name in our virtual environment, where that user may not be able to look.
+        python = os.path.realpath(sys.executable)
         self._process = subprocess.Popen(
-            [sys.executable, "-S", "-E", "-c", _HOLD, self.socket, "-name", "x", "-uuid", uuid],
+            [python, "-S", "-E", "-c", _HOLD, self.socket, "-name", "x", "-uuid", uuid],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             user=user,

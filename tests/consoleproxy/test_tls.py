@@ -209,6 +209,11 @@ class RenewalTests(TlsTestCase):
 
     timeout = 120.0
 
+    def setUp(self) -> None:
+        # Not who was left behind by other tests.
+        self.addCleanup(signal.signal, signal.SIGHUP, signal.signal(signal.SIGHUP, signal.SIG_DFL))
+        super().setUp()
+
     def presented(self) -> str:
         with self.connect() as browser:
             return name_in(browser.getpeercert(binary_form=True))
