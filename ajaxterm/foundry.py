@@ -272,6 +272,7 @@ def _load() -> tuple[Any, Callable[[Any], None]]:
     sys.modules["OpenSSL"] = None  # type: ignore[assignment]  # 6 MB; Twisted does without
     from twisted.internet import epollreactor
 
+    import ajaxterm.rehearsal  # noqa: F401 (for L{_prepare}, when it can't be read any more)
     from ajaxterm.logging import begin_log
     from ajaxterm.main import read, run, terms_of
     from ajaxterm.serve import Terminal, serve_guest
