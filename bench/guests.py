@@ -190,7 +190,7 @@ def kinds() -> dict[str, list[str]]:
         "lookup: servers/UUID": [f"/v2.1/servers/{each}" for each in ids],
         "list: servers?limit=50&marker=": [f"/v2.1/servers?limit=50&marker={each}" for each in ids],
         "list: servers/detail?limit=50&marker=": [f"{page}?limit=50&marker={each}" for each in ids],
-        "list: servers/detail?marker=, a page of 1000": [
+        "list: servers/detail?marker=, a page of 400, the longest": [
             f"{page}?marker={uuid_of(h, n * 48 // GUESTS)}" for h, n in few
         ],
         "find: servers/detail?name=": [f"{page}?name=guest-{n:02}-of-{h:04}" for h, n in guests],
@@ -213,7 +213,7 @@ def kinds() -> dict[str, list[str]]:
 
 def kinds_of_member() -> dict[str, list[str]]:
     return {
-        "a member's page of 1000": ["/v2.1/servers/detail"] * FEW,
+        "a member's page of 400": ["/v2.1/servers/detail"] * FEW,
         "a member's lobby": ["/lobby/guests"] * FEW,
         "    with a filter": ["/lobby/guests?filter=of-01"] * FEW,
     }
