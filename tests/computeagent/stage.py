@@ -84,6 +84,16 @@ class AgentTestCase(SynchronousTestCase):
         self.caller.listen("consoleapi", self.api.methods("host_is", "console_is"))
         self.caller.listen("consoleproxy", self.proxy.methods("authorize_console", "revoke_grant"))
         self.caller.start()
+        self.make_agent()
+        if self.started:
+            self.agent.start()
+            self.bus.start()
+        self.pass_time(0.2)
+
+    def make_agent(self) -> None:
+        """
+        A new one, in the place of one that is gone if there was one; it is not started.
+        """
         self.bus = MemoryBus(self.broker, self.clock)
         self.agent = Agent(
             self.clock,
@@ -100,10 +110,6 @@ class AgentTestCase(SynchronousTestCase):
             IDLE,
             lambda name: name in self.lasting,
         )
-        if self.started:
-            self.agent.start()
-            self.bus.start()
-        self.pass_time(0.2)
 
     def search(self, ptys: list[Pty], socats: list[int]) -> Deferred[Mapping[Pty, Bystander]]:
         return succeed({pty: self.others[pty] for pty in ptys if pty in self.others})

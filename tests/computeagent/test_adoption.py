@@ -9,14 +9,12 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from computeagent.agent import Agent
 from computeagent.console import Console
 from computeagent.hypervisor import SHUTOFF
 from computeagent.orders import OrderFailed
 from computeagent.rooms import Room
-from consolebus.memory import MemoryBus
 from tests.computeagent.descriptions import UUID
-from tests.computeagent.stage import IDLE, TTL, AgentTestCase
+from tests.computeagent.stage import AgentTestCase
 
 
 class AdoptionTestCase(AgentTestCase):
@@ -42,22 +40,7 @@ class AdoptionTestCase(AgentTestCase):
 
     def start_another(self) -> None:
         self.rooms.prepare()
-        self.bus = MemoryBus(self.broker, self.clock)
-        self.agent = Agent(
-            self.clock,
-            self.hypervisor,
-            self.bus,
-            self.workshop,
-            self.rooms,
-            self.opener,
-            self.search,
-            self.remember,
-            "h1",
-            "192.0.2.1",
-            TTL,
-            IDLE,
-            lambda name: name in self.lasting,
-        )
+        self.make_agent()
         self.agent.start()
         self.bus.start()
         self.pass_time(0.2)
