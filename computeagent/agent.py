@@ -30,6 +30,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, TimeoutError, succeed
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from computeagent.adoption import adopt
 from computeagent.announcing import HostAnnouncer
@@ -112,14 +113,21 @@ class Agent:
 
     # Its life.
 
-    def start(self) -> None:
+    def start(self, failed: Callable[[], object] = lambda: None) -> None:
         """
         Go on with what an earlier agent has left, and then begin to answer: who asks for
         a console that is not adopted yet would get a second one.
         The runtime directory is prepared by the composer.
+
+        @param failed: called if it can't (the log says why), and so answers nobody.
         """
+
+        def tell(why: Failure) -> None:
+            self._log.failure("while starting", why)
+            failed()
+
         self._starting = Deferred.fromCoroutine(self._start())
-        self._starting.addErrback(lambda f: self._log.failure("while starting", f))
+        self._starting.addErrback(tell)
 
     async def _start(self) -> None:
         await adopt(list(self._rooms.left_over()), self._consoles, self._grants)

@@ -8,7 +8,7 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -242,11 +242,18 @@ class AgentService(Service):
     _log = Logger()
 
     def __init__(
-        self, agent: Agent, bus: IConsoleBus, workshop: Workshop, leave: bool = False
+        self,
+        agent: Agent,
+        bus: IConsoleBus,
+        workshop: Workshop,
+        leave: bool = False,
+        failed: Callable[[], object] = lambda: None,
     ) -> None:
         """
         @param leave: whether the consoles go on when it is stopped.
+        @param failed: called if it can't go on with what was left to it.
         """
+        self._failed = failed
         self._leave = leave
         self._agent = agent
         self._bus = bus
@@ -255,7 +262,7 @@ class AgentService(Service):
     def startService(self) -> None:
         super().startService()
         self._workshop.open()
-        self._agent.start()
+        self._agent.start(self._failed)
         self._bus.start().addErrback(lambda f: self._log.failure("while starting the bus", f))
 
     def stopService(self) -> Deferred[None]:
@@ -325,7 +332,14 @@ def make_agent(reactor: Any, options: AgentOptions, bus: IConsoleBus) -> AgentSe
         options["idle-timeout"],
         lasting(options["attach"], options["attach-guest"]),
     )
-    return AgentService(agent, bus, workshop, options["at-stop"] == "leave")
+    # One that answers nobody must not live; who supervises it starts another.
+    return AgentService(
+        agent,
+        bus,
+        workshop,
+        options["at-stop"] == "leave",
+        lambda: reactor.callLater(0, reactor.stop),
+    )
 
 
 def _handed_down(options: AgentOptions) -> Sequence[str]:

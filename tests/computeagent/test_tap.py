@@ -195,6 +195,27 @@ class ServiceTests(AgentTestCase):
         self.pass_time(0.1)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_can_not_start(self) -> None:
+        """
+        What was left to it can't be looked at: that is told once, and logged.
+        """
+        told: list[str] = []
+        service = AgentService(
+            self.agent,
+            self.bus,
+            Closing(self.clock),  # type: ignore[arg-type]
+            failed=lambda: told.append("failed"),
+        )
+        self.patch(self.rooms, "left_over", lambda: 1 / 0)
+
+        service.startService()
+        self.pass_time(0.2)
+
+        self.assertEqual(told, ["failed"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        service.stopService()
+        self.pass_time(0.5)
+
 
 class MakingTests(SynchronousTestCase):
     """
