@@ -152,7 +152,12 @@ class _Answering:
     """
     One answer on its way to the browser.  The request is told of it as its
     producer, so a browser that does not read stops the backend.
+
+    @cvar STUCK: seconds that a browser has to read what waits for it, which is some 128 KiB;
+        afterwards its place is somebody else's.
     """
+
+    STUCK = 300.0
 
     def __init__(
         self,
@@ -242,6 +247,7 @@ class _Answering:
         pass
 
     def _finish(self) -> None:
+        self._calm()
         if self._produces:
             self._request.unregisterProducer()
         self._upstream.done(self._reader.persists)
@@ -268,10 +274,14 @@ class _Answering:
     # What the request asks of its producer.
 
     def pauseProducing(self) -> None:
+        self._calm()
+        self._alarm = self._clock.callLater(self.STUCK, self._fail, BackendSilent())
         self._upstream.pause()
 
     def resumeProducing(self) -> None:
+        self._calm()
         self._upstream.resume()
 
     def stopProducing(self) -> None:
+        self._calm()
         self._upstream.drop()

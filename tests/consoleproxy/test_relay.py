@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from consoleproxy.relay import _Answering
 from tests.consoleproxy.stage import HOST, NAME, PORT, SECRET, Stage, answer_in, some_grant
 
 CHUNKED = (
@@ -318,6 +319,30 @@ class RelayTests(SynchronousTestCase):
         self.stage.clock.flush()
 
         self.assertEqual(len(answer_in(browser.heard).body), 3_000_000)
+
+    def test_stuck_browser_is_cut(self) -> None:
+        """
+        Who reads nothing for minutes keeps neither the console's connection nor a place here.
+        """
+        self.stage.backend(b"HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\n" + b"x" * 3_000_000)
+        browser = self.stage.browser(room=1000)
+        assert browser.transport is not None
+        browser.transport.pauseProducing()
+        browser.say(
+            f"GET /console/{NAME}/log HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            f"Cookie: {self.stage.cookie()}\r\n\r\n".encode()
+        )
+        self.stage.clock.flush()
+        ajaxterm, _ = self.stage.clock.made[0]
+
+        self.stage.clock.pass_time(_Answering.STUCK - 1)
+        self.assertTrue(ajaxterm.connected)
+        self.stage.clock.pass_time(2)
+
+        self.assertFalse(ajaxterm.connected)
+        browser.transport.resumeProducing()
+        self.stage.clock.flush()
+        self.assertTrue(browser.lost)
 
     def test_connection_is_used_again(self) -> None:
         """
