@@ -2,8 +2,6 @@
 A process that has everything loaded, and forks an ajaxterm when told: a fresh
 interpreter takes 300 ms and 44 MB, a fork a few milliseconds and what it writes to.
 
-    python -m ajaxterm.foundry [UID:GID]
-
 Descriptor 3 is a unix socket to the agent.  There come lines of JSON, with four
 descriptors each (SCM_RIGHTS): the three of C{ajaxterm}'s C{--http-fd 3 --tty-fd 4
 --control-fd 5}, and its stderr.
@@ -31,11 +29,11 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from types import CodeType, FunctionType
 from typing import Any, NoReturn
 
-from ajaxterm.nearby import fill_holes, lay_strings, lay_together, strings_of
+from ajaxterm.nearby import code_at, fill_holes, lay_together
 
 AGENT = 3
 """The descriptor on which the agent speaks."""
@@ -46,11 +44,14 @@ HANDED = 4
 LONGEST = 1 << 16
 """Bytes of a line."""
 
+Be = Callable[[Any], None]
+"""Is an ajaxterm, with the options that were read."""
+
+WORDS = ["--http-fd", "3", "--tty-fd", "4", "--control-fd", "5", "--title", "rehearsal"]
+"""Arguments of a terminal that is tried."""
+
 REHEARSALS = 12
 """Python specialises what has run eight times; more than these save nothing (measured)."""
-
-SCOUTING = 5
-"""Whole seconds that the scout has; it takes less than one (measured)."""
 
 
 class Foundry:
@@ -143,7 +144,7 @@ class Foundry:
     def _be_child(self, options: Any, handed: list[int]) -> NoReturn:
         status = 1
         try:
-            _keep_only(handed)
+            keep_only(handed)
             self._begin(options)
             status = 0
         except SystemExit as leaving:
@@ -189,7 +190,7 @@ class Foundry:
         self._handed = []
 
 
-def _keep_only(handed: list[int]) -> None:
+def keep_only(handed: list[int]) -> None:
     """
     Nothing of the foundry's stays open; what was handed gets its places: 3, 4, 5,
     and 2 for the last.
@@ -209,20 +210,22 @@ def _keep_only(handed: list[int]) -> None:
         os.close(each)
 
 
-def main(argv: Sequence[str]) -> None:
+def run(user: str | None, kept: list[Any], places: Collection[str]) -> None:
     """
     Load everything, become the user, and fork when told.
+
+    @param user: C{UID:GID}.
+    @param kept: is not to be forgotten.
+    @param places: where the code is that a terminal runs.
     """
     os.chdir("/")
     if os.getpgid(0) != os.getpid():
         os.setsid()  # a Ctrl-C for the agent is none for us
-    user = argv[0] if argv else None
-    kept: list[object] = [lay_strings(_scouted(user))]
-    serve, be = _load()
-    _become(user)
+    serve, be = load()
+    become(user)
     agent = socket.socket(fileno=AGENT)
     agent.setblocking(True)
-    kept += _prepare(serve)
+    kept = [kept, _prepare(serve, places)]
     assert "twisted.internet.reactor" not in sys.modules
     gc.collect()
     gc.freeze()
@@ -255,7 +258,7 @@ class Reading:
         return self._options
 
 
-def _become(user: str | None) -> None:
+def become(user: str | None) -> None:
     if user is not None:
         uid, gid = map(int, user.split(":"))
         os.setgroups([])
@@ -263,7 +266,7 @@ def _become(user: str | None) -> None:
         os.setuid(uid)
 
 
-def _load() -> tuple[Any, Callable[[Any], None]]:
+def load() -> tuple[Any, Be]:
     """
     @return: what serves a rehearsal, and what is an ajaxterm.
     """
@@ -280,12 +283,11 @@ def _load() -> tuple[Any, Callable[[Any], None]]:
 
     begin_log()
     page = Page.load()
-    words = ["--http-fd", "3", "--tty-fd", "4", "--control-fd", "5", "--title", "rehearsal"]
 
     def serve(
         reactor: Any, http: socket.socket, tty: socket.socket, control: socket.socket
     ) -> Terminal:
-        terms = terms_of(read(words))
+        terms = terms_of(read(WORDS))
         return serve_guest(reactor, terms, page, ProxyDoor, http, tty, control, lambda: None)
 
     def be(options: Any) -> None:
@@ -295,50 +297,22 @@ def _load() -> tuple[Any, Callable[[Any], None]]:
     return serve, be
 
 
-def _scouted(user: str | None) -> list[str]:
-    """
-    @return: the names that a terminal's code knows, found out by a child that loads and
-        rehearses all of it; none if it can't, or not within L{SCOUTING}.
-    """
-    ours, its = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            # By the kernel, as there may be nobody any more who could end it.
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(SCOUTING)
-            from ajaxterm.rehearsal import watch
-
-            serve, _ = _load()
-            _become(user)
-            words = json.dumps(sorted(strings_of(watch(serve))))
-            with open(its, "w") as answer:
-                answer.write(words)
-        finally:
-            os._exit(0)
-    os.close(its)
-    with open(ours) as answer:
-        said = answer.read()
-    os.waitpid(pid, 0)
-    try:
-        return [str(each) for each in json.loads(said)]
-    except ValueError:
-        return []  # it came to nothing, or not to an end
-
-
 def _own_code() -> set[CodeType]:
     from ajaxterm.main import run
 
-    own = [run, _keep_only, *vars(Foundry).values(), *vars(Reading).values()]
+    own = [run, keep_only, *vars(Foundry).values(), *vars(Reading).values()]
     return {each.__code__ for each in own if isinstance(each, FunctionType)}
 
 
-def _prepare(serve: Any) -> list[object]:
-    """@return: what must be kept as long as children are forked."""
+def _prepare(serve: Any, places: Collection[str] = ()) -> list[object]:
+    """
+    @param places: where code is that a terminal runs; what a rehearsal does is added.
+    @return: what must be kept as long as children are forked.
+    """
     from ajaxterm.rehearsal import rehearse, watch
 
     try:
-        kept = lay_together(watch(serve) | _own_code())
+        kept = lay_together(watch(serve) | _own_code() | code_at(places))
         # What is cached of the attributes of everything that was ever looked up is
         # replaced bit by bit by what children look up, which changes both.
         for name in ("_clear_internal_caches", "_clear_type_cache"):  # 3.13; before
@@ -354,7 +328,3 @@ def _prepare(serve: Any) -> list[object]:
     gc.collect()
     kept.append(fill_holes())
     return kept
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -10,12 +10,13 @@ Made anew one after the other, they fill a few pages.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -28,8 +29,23 @@ _BORNE = (
     "__annotate__" if sys.version_info >= (3, 14) else "__annotations__",
 )
 
+BEHIND = 48
+"""Bytes of a block that C{bytes} and the C library have for themselves, at most."""
+
+LARGEST = 1 << 16
+"""Bytes of the largest hole that is looked for; where larger ones are, there are few."""
+
 SMALLEST = 16
 """Bytes of the smallest block that Python's allocator gives."""
+
+
+class _MallInfo(ctypes.Structure):
+    """C{mallinfo2(3)}."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
+    ]
 
 
 def lay_together(code: set[CodeType]) -> list[object]:
@@ -75,23 +91,38 @@ def lay_together(code: set[CodeType]) -> list[object]:
 def strings_of(code: set[CodeType]) -> set[str]:
     """
     @return: the names that C{code} knows.  Python keeps one object of each, so where
-        these lie is decided by who names them first: see L{lay_strings}.
+        these lie is decided by who names them first: see L{ajaxterm.scouting}.
     """
     found: set[str] = set()
     for one in code:
-        found.update((one.co_name, one.co_qualname, *one.co_names))
+        found.update((one.co_name, *one.co_names, *one.co_varnames))
+        found.update((*one.co_cellvars, *one.co_freevars))
         for const in one.co_consts:
-            found.update(
-                each for each in (const if type(const) is tuple else (const,)) if type(each) is str
-            )
+            for each in const if type(const) is tuple else (const,):
+                if type(each) is str and each.isidentifier():
+                    found.add(each)
     return found
 
 
-def lay_strings(strings: Iterable[str]) -> list[str]:
+def place_of(code: CodeType) -> str:
     """
-    @return: them, next to each other if nobody has named them yet; to be kept.
+    @return: what C{code} has in common with the same code in another process.
     """
-    return [sys.intern("".join(list(each))) for each in strings]
+    return f"{code.co_filename}:{code.co_firstlineno}:{code.co_qualname}"
+
+
+def code_at(places: Collection[str]) -> set[CodeType]:
+    """
+    @return: of what is loaded, the code that is at one of C{places}.
+    """
+    found: set[CodeType] = set()
+    to_see = [each.__code__ for each in gc.get_objects() if type(each) is FunctionType]
+    while to_see:
+        code = to_see.pop()
+        to_see += _inner(code)
+        if place_of(code) in places:
+            found.add(code)
+    return found
 
 
 def _inner(code: CodeType) -> Iterator[CodeType]:
@@ -102,7 +133,7 @@ def _copy(const: Any) -> Any:
     """
     @return: an equal one, in memory of its own, where there can be two.
     """
-    if type(const) is str and not const.isidentifier():  # of which there is one, see lay_strings
+    if type(const) is str and not const.isidentifier():  # of which there is one, see strings_of
         return "".join(list(const))
     if type(const) is bytes:
         return bytes(bytearray(const))
@@ -149,9 +180,29 @@ def _instead(value: Any, anew: dict[int, FunctionType]) -> Any:
 
 def fill_holes() -> list[object]:
     """
-    @return: as many small objects as there were free blocks among those in use,
+    @return: as many objects as there were free blocks among those in use,
         so that what is made from now on lies together.
     """
+    return _fill_small_holes() + _fill_large_holes()
+
+
+def _fill_large_holes() -> list[object]:
+    # What is larger than 512 bytes comes from the C library, whose holes we can't see, but
+    # whether it had to take new memory.
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "mallinfo2"):
+        return []  # musl, or glibc before 2.33
+    libc.mallinfo2.restype = _MallInfo
+    libc.sbrk.restype = ctypes.c_void_p
+    fresh = libc.sbrk(0) - libc.mallinfo2().keepcost
+    filled: list[object] = []
+    for size in (*range(LARGEST, 4096, -1024), *range(4096, 512, -16)):
+        while id(block := bytes(size - BEHIND)) < fresh:
+            filled.append(block)
+    return filled
+
+
+def _fill_small_holes() -> list[object]:
     with tempfile.TemporaryFile() as said:
         kept = os.dup(2)
         sys.stderr.flush()

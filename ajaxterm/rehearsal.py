@@ -14,7 +14,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from types import CodeType, FrameType
 from typing import Any
@@ -34,6 +34,8 @@ PATIENCE = 1.0
 
 KEYS = 20
 """Typed in each session: what runs that often is specialised."""
+
+Turn = Callable[[socket.socket | None], None]
 
 Serve = Callable[[Any, socket.socket, socket.socket, socket.socket], Terminal]
 """Takes the reactor and the sockets for viewers, line and agent; all listen."""
@@ -75,49 +77,74 @@ def watch(serve: Serve) -> set[CodeType]:
 
 
 def _play(reactor: Any, serve: Serve, stack: ExitStack) -> None:
-    http, tty, control = (
-        _listening(family, where)
-        for family, where in (
-            (socket.AF_INET, ("127.0.0.1", 0)),
-            (socket.AF_UNIX, ""),  # in the abstract namespace, named by the kernel
-            (socket.AF_UNIX, ""),
-        )
-    )
-    doors = [each.getsockname() for each in (http, tty, control)]
-    terminal = serve(reactor, http, tty, control)
+    stage, doors = listening()
+    terminal = serve(reactor, *stage)
     reactor.startRunning()
+
+    def turn(one: socket.socket | None = None) -> None:
+        for _ in range(TURNS):
+            reactor.iterate(0)
+        if one is not None:
+            _read(one)
+
+    act(doors, turn, stack)
+    terminal.session.finish(End("leaving", "The rehearsal is over.", 1001))
+    turn()
+
+
+def listening() -> tuple[list[socket.socket], list[Any]]:
+    """
+    @return: what a terminal listens on (for viewers, its line and its agent), and where
+        each of them is.
+    """
+    sockets = []
+    for family, where in (
+        (socket.AF_INET, ("127.0.0.1", 0)),
+        (socket.AF_UNIX, ""),  # in the abstract namespace, named by the kernel
+        (socket.AF_UNIX, ""),
+    ):
+        one = socket.socket(family)
+        one.bind(where)
+        one.listen()
+        one.setblocking(False)
+        sockets.append(one)
+    return sockets, [each.getsockname() for each in sockets]
+
+
+def act(doors: Sequence[Any], turn: Turn, stack: ExitStack) -> None:
+    """
+    Be a terminal's line, agent and viewers.
+
+    @param doors: where these are met, viewers first.
+    @param turn: lets the terminal go on, until it has said something on what is given.
+    @raise OSError: it does not.
+    """
 
     def connected(family: int, where: Any) -> socket.socket:
         one = stack.enter_context(socket.socket(family))
         one.settimeout(PATIENCE)
         one.connect(where)
-        one.setblocking(False)
         return one
-
-    def turn() -> None:
-        for _ in range(TURNS):
-            reactor.iterate(0)
 
     line, agent = (connected(socket.AF_UNIX, where) for where in doors[1:])
     secret = base64.urlsafe_b64encode(os.urandom(32)).decode("ascii")
     words = {"grant": "rehearsal", "mode": "rw", "user": "rehearsal", "lifetime": 60.0}
     order = {"do": "grant", "digest": digest_of(secret), **words}
     agent.sendall(json.dumps(order).encode("ascii") + b"\n")
-    turn()
+    turn(agent)
     for subprotocol in (PLAIN, V1):
         with connected(socket.AF_INET, doors[0]) as viewer:
             viewer.sendall(_hello(secret, subprotocol))
-            turn()
+            turn(viewer)
+            if subprotocol == V1:
+                viewer.sendall(_frame(0x81, b'{"do":"attach"}'))
+                turn(viewer)
             for _ in range(KEYS):
-                viewer.sendall(b"\x82\x81\0\0\0\0k")
-                turn()
+                viewer.sendall(_frame(0x82, b"k"))
+                turn(line)
                 line.sendall(b"k")
-                turn()
-            _read(viewer)
-        turn()
-    _read(line)
-    terminal.session.finish(End("leaving", "The rehearsal is over.", 1001))
-    turn()
+                turn(viewer)
+        turn(agent)
 
 
 def _hello(secret: str, subprotocol: str) -> bytes:
@@ -131,12 +158,9 @@ def _hello(secret: str, subprotocol: str) -> bytes:
     ).encode("ascii")
 
 
-def _listening(family: int, where: Any) -> socket.socket:
-    one = socket.socket(family)
-    one.bind(where)
-    one.listen()
-    one.setblocking(False)
-    return one
+def _frame(first: int, words: bytes) -> bytes:
+    """As a browser does, with a mask that changes nothing (RFC 6455, 5.2)."""
+    return bytes([first, 0x80 | len(words)]) + bytes(4) + words
 
 
 def _read(one: socket.socket) -> None:

@@ -26,6 +26,10 @@ from zope.interface import implementer
 from computeagent.children import Child, Forked
 
 
+FOUNDRY = "from ajaxterm.scouting import foundry; foundry()"
+"""Not by C{-m}, see there."""
+
+
 class FoundryGone(Exception):
     """
     The foundry ended, or did not do it.
@@ -176,7 +180,7 @@ class Foundry:
         with ours, theirs:
             ours.setblocking(False)
             child = Child(self._reactor, "foundry")
-            command = [sys.executable, "-m", "ajaxterm.foundry"]
+            command = [sys.executable, "-c", FOUNDRY]
             if self._user:
                 command.append(self._user)
             self._spawn(child, command, [theirs.fileno()])

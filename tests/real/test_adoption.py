@@ -185,7 +185,7 @@ class KilledTests(AdoptionTestCase):
             return [
                 pid
                 for pid in children_of(self.fleet.agent.pid)
-                if "ajaxterm.foundry" in command_of(pid)
+                if "ajaxterm.scouting" in command_of(pid)
             ][:1]
 
         [foundry] = self.fleet.agent.until(found, "there is a foundry")
