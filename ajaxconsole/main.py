@@ -9,7 +9,6 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from twisted.internet.error import CannotListenError
 from twisted.python.usage import UsageError
 
 from ajaxconsole.outcome import DONE, FAILED, USAGE, Problem
@@ -84,15 +83,8 @@ def _command(words: Sequence[str]) -> int:
 
 
 def _up(words: Sequence[str]) -> None:
-    try:
-        from ajaxconsole.tap import Options
-    except ModuleNotFoundError as missing:
-        if missing.name != "libvirt":
-            raise
-        sys.exit(
-            "ajaxconsole: libvirt's Python binding is missing; it comes with the extra "
-            "'agent': pip install '.[agent]' in place of pip install ."
-        )
+    from ajaxconsole.tap import Options
+
     options = Options()
     options.synopsis = "Usage: ajaxconsole up [options]"
     try:
@@ -101,6 +93,7 @@ def _up(words: Sequence[str]) -> None:
     except UsageError as wrong:
         sys.exit(f"ajaxconsole: {wrong}\nTry 'ajaxconsole up --help'.")
 
+    from twisted.internet.error import CannotListenError
     from twisted.scripts.twistd import run
 
     sys.argv = ["twistd", "-n", "--pidfile", "", "ajaxconsole", *words]

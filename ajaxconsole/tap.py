@@ -1,27 +1,17 @@
 """
-C{twistd ajaxconsole}: agent, proxy and API in one process, for one host.
-
-Each has a bus of its own, as in processes of their own; the buses meet at a
-broker in memory.  Proxy and API share one port, so one URL is all there is to know.
+C{twistd ajaxconsole}: what it can be told.  (What comes of it is L{ajaxconsole.composing}.)
 """
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
-from twisted.application.service import MultiService
+from twisted.application.service import IService
 
-from ajaxconsole.front import Front
-from computeagent.tap import AgentOptions, make_agent
-from computeagent.workshop import Unfit
-from consoleapi.tap import ApiOptions, make_api
-from consolebus.memory import MemoryBroker, MemoryBus
-from consoleproxy.cookies import BadKey
-from consoleproxy.tap import ProxyOptions, make_proxy
-from groundwork.listening import listening
-from groundwork.monotonic import MonotonicClock
-from groundwork.site import BoundedSite
+from computeagent.tap import AgentOptions
+from consoleapi.tap import ApiOptions
+from consoleproxy.tap import ProxyOptions
+from groundwork.tls import spare_tls
 
 
 class Options(AgentOptions, ProxyOptions, ApiOptions):
@@ -57,32 +47,10 @@ class Options(AgentOptions, ProxyOptions, ApiOptions):
             options.postOptions(self)
 
 
-def make_all(reactor: Any, options: Options) -> MultiService:
-    """
-    Put everything together.
-
-    @raise Unfit: this host lacks something; the sentence says what.
-    @raise BadKey: the cookie key can't be had.
-    @raise ValueError: something that was given can't be used; a sentence.
-    """
-    clock = MonotonicClock(reactor)
-    broker = MemoryBroker(clock)
-    api, api_resource = make_api(reactor, options, MemoryBus(broker, clock))
-    proxy, proxy_resource = make_proxy(reactor, options, MemoryBus(broker, clock))
-    agent = make_agent(reactor, options, MemoryBus(broker, clock))
-    site = BoundedSite(Front(api_resource, proxy_resource), reactor, outside=options["outside"])
-    together = MultiService()
-    # The last to listen is the first to stop: nobody asks for what is ending.
-    for service in (agent, proxy, api, listening(options["listen"], site)):
-        service.setServiceParent(together)
-    return together
-
-
-def makeService(options: Options) -> MultiService:
+def makeService(options: Options) -> IService:
     """Called by C{twistd}."""
-    from twisted.internet import reactor
+    spare_tls(options["listen"], options["status-listen"])
 
-    try:
-        return make_all(reactor, options)
-    except (Unfit, BadKey, ValueError) as error:
-        sys.exit(f"ajaxconsole: {error}")
+    from ajaxconsole.composing import make_service
+
+    return make_service(options)

@@ -312,6 +312,7 @@ def _prepare(serve: Any, places: Collection[str] = ()) -> list[object]:
     from ajaxterm.rehearsal import rehearse, watch
 
     try:
+        rehearse(serve)
         kept = lay_together(watch(serve) | _own_code() | code_at(places))
         # What is cached of the attributes of everything that was ever looked up is
         # replaced bit by bit by what children look up, which changes both.

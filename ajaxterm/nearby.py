@@ -44,7 +44,10 @@ class _MallInfo(ctypes.Structure):
 
     _fields_ = [
         (name, ctypes.c_size_t)
-        for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+        )
     ]
 
 
@@ -178,12 +181,13 @@ def _instead(value: Any, anew: dict[int, FunctionType]) -> Any:
     return anew.get(id(value), value)
 
 
-def fill_holes() -> list[object]:
+def fill_holes() -> list[list[object]]:
     """
     @return: as many objects as there were free blocks among those in use,
         so that what is made from now on lies together.
     """
-    return _fill_small_holes() + _fill_large_holes()
+    # Two lists: making one of them would leave a hole again.
+    return [_fill_small_holes(), _fill_large_holes()]
 
 
 def _fill_large_holes() -> list[object]:

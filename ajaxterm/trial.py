@@ -2,13 +2,14 @@
 What a terminal runs and which names it knows, found out by being all that is around one.
 
 A rehearsal is watched; and then a child becomes a terminal as those do that are forked by
-the foundry, to which we are agent, line and viewers, and is watched too: the rehearsal does not read
-its arguments, make a reactor or run it.
+the foundry, to which we are agent, line and viewers, and is watched too: the rehearsal does
+not read its arguments, make a reactor or run it.
 """
 
 from __future__ import annotations
 
 import fcntl
+import gc
 import json
 import os
 import signal
@@ -19,7 +20,7 @@ from types import CodeType, FrameType
 
 from ajaxterm.foundry import WORDS, Be, Reading, become, keep_only, load
 from ajaxterm.nearby import place_of, strings_of
-from ajaxterm.rehearsal import act, listening, watch
+from ajaxterm.rehearsal import act, listening, rehearse, watch
 
 MOST_TOLD = 1 << 20
 """Bytes that a watched terminal can tell; it tells 130,000 (measured)."""
@@ -37,8 +38,10 @@ def tried(user: str | None, patience: int) -> tuple[list[str], list[str]]:
     """
     serve, be = load()
     become(user)
+    rehearse(serve)  # what runs once, and never again, does not count
     ran = watch(serve)
     names, places = strings_of(ran), {place_of(each) for each in ran}
+    gc.collect()  # else the rehearsal's leavings would close descriptors of the terminal's
     for place, known in _shadowed(be, patience):
         places.add(place)
         names.update(known)

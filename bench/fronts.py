@@ -142,7 +142,8 @@ def main(port: str, tls: str, certificate: str, key: str, backend: str, count: s
     from twisted.python.log import startLogging
 
     from consolebus.memory import MemoryBroker, MemoryBus
-    from consoleproxy.tap import ProxyOptions, make_proxy
+    from consoleproxy.composing import make_proxy
+    from consoleproxy.tap import ProxyOptions
     from groundwork.listening import listening
     from groundwork.monotonic import MonotonicClock
     from groundwork.site import BoundedSite

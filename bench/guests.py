@@ -26,8 +26,8 @@ from twisted.internet.task import Clock
 
 from consoleapi.accounts import Accounts
 from consoleapi.audit import Audit
+from consoleapi.composing import Parts, make_parts
 from consoleapi.policy import Policy, Rule, Standing
-from consoleapi.tap import Parts, make_parts
 from consolebus.memory import MemoryBroker, MemoryBus
 
 HOSTS = 1000

@@ -1,5 +1,5 @@
 """
-A house (L{bench.house}) as a process, for benchmarks that block.
+A house (L{bench.household}) as a process, for benchmarks that block.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@ Many consoles used for a long time: is each byte right, and does nothing grow?
 
     .venv/bin/python -m bench.soak [--minutes 30] [--consoles 50] [--seed N] [--every 30]
 
-The whole house (L{bench.house}: agent, fork server, proxy, real socats on real ptys), and at
+The whole house (L{bench.household}: agent, fork server, proxy, real socats on real ptys), and at
 each console people (L{bench.people}) who come and go, type, let the guest talk much, stall,
 lose their connections and go on, poll; grants are revoked, socats killed, consoles ended and
 opened anew, by a seed that is printed.  Each byte that anybody sees is compared with what the guest

@@ -29,7 +29,8 @@ from computeagent.ports import PortRange
 from computeagent.rooms import Rooms
 from computeagent.workshop import Workshop
 from consolebus.memory import MemoryBroker, MemoryBus
-from consoleproxy.tap import ProxyOptions, make_proxy
+from consoleproxy.composing import make_proxy
+from consoleproxy.tap import ProxyOptions
 from groundwork.monotonic import MonotonicClock
 from groundwork.site import BoundedSite
 

@@ -25,7 +25,6 @@ from zope.interface import implementer
 
 from computeagent.children import Child, Forked
 
-
 FOUNDRY = "from ajaxterm.scouting import foundry; foundry()"
 """Not by C{-m}, see there."""
 

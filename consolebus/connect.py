@@ -25,13 +25,6 @@ from urllib.parse import SplitResult, parse_qsl, unquote_to_bytes, urlsplit
 
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IStreamClientEndpoint
-from twisted.internet.ssl import (
-    Certificate,
-    PrivateCertificate,
-    optionsForClientTLS,
-    platformTrust,
-    trustRootFromCertificates,
-)
 
 from consolebus.ibus import IConsoleBus
 from consolebus.memory import MemoryBroker, MemoryBus
@@ -137,6 +130,8 @@ def _endpoint(address: BrokerAddress, reactor: Any) -> IStreamClientEndpoint:
     endpoint = HostnameEndpoint(reactor, address.host, address.port, timeout=CONNECT_TIMEOUT)
     if not address.tls:
         return endpoint
+    from twisted.internet.ssl import optionsForClientTLS, platformTrust
+
     trust = _trust(address.ca) if address.ca else platformTrust()
     own = _own_certificate(address.cert) if address.cert else None
     return wrapClientTLS(optionsForClientTLS(address.host, trust, own), endpoint)
@@ -150,6 +145,8 @@ def _trust(path: str) -> Any:
         pem = Path(path).read_bytes()
     except OSError as problem:
         raise ValueError(f"The file in the bus URL's ca= cannot be read: {problem}") from None
+    from twisted.internet.ssl import Certificate, trustRootFromCertificates
+
     blocks = _CERTIFICATE.findall(pem)
     try:
         certificates = [Certificate.loadPEM(block) for block in blocks]
@@ -160,11 +157,13 @@ def _trust(path: str) -> Any:
     return trustRootFromCertificates(certificates)
 
 
-def _own_certificate(path: str) -> PrivateCertificate:
+def _own_certificate(path: str) -> Any:
     try:
         pem = Path(path).read_bytes()
     except OSError as problem:
         raise ValueError(f"The file in the bus URL's cert= cannot be read: {problem}") from None
+    from twisted.internet.ssl import PrivateCertificate
+
     try:
         own: PrivateCertificate = PrivateCertificate.loadPEM(pem)
     except Exception:

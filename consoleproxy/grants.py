@@ -66,6 +66,11 @@ class Grant:
     user: str
     lifetime: float
 
+    @property
+    def authority(self) -> str:
+        """Host and port as a URL has them (RFC 3986, 3.2)."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
 
 _words = attrgetter(*(each.name for each in fields(Grant)))
 

@@ -15,10 +15,9 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Cooperator, deferLater
 from twisted.logger import Logger
-from twisted.web.client import Agent
-from twisted.web.http_headers import Headers
 
 from consoleproxy.grants import Grant
+from consoleproxy.upstream import UpstreamPool
 from consoleproxy.web import ProxyResource
 
 
@@ -52,9 +51,9 @@ class Leaving:
         self._log.info("{count} connections are sent elsewhere", count=len(connections))
         sockets = [each for each in connections if each.kind == "socket"]
         grants = {each.grant.name: each.grant for each in sockets}
-        agent = Agent(self._reactor, connectTimeout=self.ANSWER)
+        pool = UpstreamPool(self._reactor, self.ANSWER)
         cooperator = Cooperator(scheduler=lambda run: self._reactor.callLater(0, run))
-        asking = self._each(agent, iter(grants.values()))
+        asking = self._each(pool, iter(grants.values()))
         for _ in range(self.AT_A_TIME):
             cooperator.cooperate(asking)
         # Counted, not timed: the clock may be set meanwhile.
@@ -68,16 +67,33 @@ class Leaving:
         if len(connections):
             self._log.info("{count} connections are cut", count=len(connections))
 
-    def _each(self, agent: Agent, grants: Iterator[Grant]) -> Iterator[Deferred[Any]]:
+    def _each(self, pool: UpstreamPool, grants: Iterator[Grant]) -> Iterator[Deferred[None]]:
         for grant in grants:
-            host = f"[{grant.host}]" if ":" in grant.host else grant.host
-            headers = {
-                "Authorization": [f"Bearer {grant.secret}"],
-                "X-Ajaxterm-Through": [self._resource.name],
-            }
-            url = f"http://{host}:{grant.port}/elsewhere".encode("ascii")
-            asking: Deferred[Any] = agent.request(b"POST", url, Headers(headers))
+            asking = Deferred.fromCoroutine(self._ask(pool, grant))
             asking.addTimeout(self.ANSWER, self._reactor)
             # One that does not answer has its viewers cut, which is no worse.
             asking.addErrback(lambda failure: None)
             yield asking
+
+    async def _ask(self, pool: UpstreamPool, grant: Grant) -> None:
+        lines = (
+            "POST /elsewhere HTTP/1.1",
+            f"Host: {grant.authority}",
+            f"Authorization: Bearer {grant.secret}",
+            f"X-Ajaxterm-Through: {self._resource.name}",
+            "Content-Length: 0",
+            "Connection: close",
+        )
+        upstream = await pool.connect(grant.host, grant.port)
+        answered: Deferred[None] = Deferred()
+
+        def heard(_: bytes = b"") -> None:
+            # It begins to answer when it has told its viewers; what it says is of no use.
+            if not answered.called:
+                answered.callback(None)
+
+        upstream.ask("\r\n".join((*lines, "", "")).encode("ascii"), heard, heard)
+        try:
+            await answered
+        finally:
+            upstream.drop()

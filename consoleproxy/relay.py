@@ -129,10 +129,9 @@ class Relay:
 
 
 def _asked(request: Request, grant: Grant, target: bytes) -> bytes:
-    host = f"[{grant.host}]" if ":" in grant.host else grant.host
     lines = [
         b"%s %s HTTP/1.1" % (request.method, target),
-        f"Host: {host}:{grant.port}".encode("ascii"),
+        f"Host: {grant.authority}".encode("ascii"),
         f"Authorization: Bearer {grant.secret}".encode("ascii"),
     ]
     for name in ASKED:

@@ -292,10 +292,9 @@ def _wants_socket(request: Request) -> bool:
 
 
 def _upgrade_head(request: Request, grant: Grant, target: bytes, through: str) -> bytes:
-    host = f"[{grant.host}]" if ":" in grant.host else grant.host
     lines = [
         b"GET %s HTTP/1.1" % target,
-        f"Host: {host}:{grant.port}".encode("ascii"),
+        f"Host: {grant.authority}".encode("ascii"),
         b"Upgrade: websocket",
         b"Connection: Upgrade",
         f"Authorization: Bearer {grant.secret}".encode("ascii"),

@@ -66,13 +66,6 @@ class MainTests(SynchronousTestCase):
         """
         Who has left out the extra is told which.
         """
-        mine = ("ajaxconsole.tap", "computeagent.tap", "computeagent.libvirthost", "libvirt")
-        for name in mine:
-            known = sys.modules.pop(name, None)
-            if known is not None:
-                self.addCleanup(sys.modules.__setitem__, name, known)
-            else:
-                self.addCleanup(sys.modules.pop, name, None)
-        sys.modules["libvirt"] = None  # type: ignore[assignment]
+        self.patch(sys, "modules", {**sys.modules, "libvirt": None})
 
         self.assertIn(".[agent]", self.refused("up", "--auth", "none"))

@@ -5,11 +5,9 @@ interpreter of its own, since it forks.
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from textwrap import dedent
-
 from twisted.trial.unittest import SynchronousTestCase
+
+from tests.ajaxterm.interpreter import said_by
 
 CROWDED = """
     import os, resource, socket, sys, time
@@ -31,48 +29,6 @@ CROWDED = """
     except ChildProcessError:
         print("no child")
 """
-
-
-def said_by(script: str) -> str:
-    """@return: what a program writes, also to stderr."""
-    return subprocess.run(
-        [sys.executable, "-c", dedent(script)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=20,
-    ).stdout
-
-
-class ScoutTests(SynchronousTestCase):
-    def test_hangs(self) -> None:
-        """
-        A scout that does not come back is ended, and done without.
-        """
-        said = said_by("""
-            import time
-            from ajaxterm import foundry
-
-            foundry.SCOUTING = 1
-            foundry._load = lambda: time.sleep(60)
-            print(foundry._scouted(None))
-        """)
-
-        self.assertEqual(said, "[]\n")
-
-    def test_falls(self) -> None:
-        """
-        One that falls is done without, too.
-        """
-        said = said_by("""
-            from ajaxterm import foundry
-
-            foundry._load = lambda: 1 / 0
-            print(foundry._scouted(None))
-        """)
-
-        self.assertEqual(said, "[]\n")
 
 
 class PrepareTests(SynchronousTestCase):

@@ -11,7 +11,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ajaxterm.nearby import fill_holes, lay_strings, lay_together, strings_of
+from ajaxterm.nearby import code_at, fill_holes, lay_together, place_of, strings_of
 
 SOURCE = '''
 import dataclasses
@@ -168,14 +168,39 @@ class StringsTests(SynchronousTestCase):
             {"one", "str", "maketrans", "constant", "sys", "path"}, strings_of({one.__code__})
         )
 
-    def test_laid(self) -> None:
+    def test_text(self) -> None:
         """
-        They are the ones that everybody gets who names them later.
+        What is no name is no object that others share, so it does not matter here.
         """
-        name = "a_name_that_" + "nobody_knows"
-        [laid] = lay_strings([name])
 
-        self.assertIs(sys.intern("".join(["a_name_that_", "nobody_knows"])), laid)
+        def one() -> Any:
+            """Said of it."""
+            return "two words"
+
+        self.assertEqual({each for each in strings_of({one.__code__}) if " " in each}, set())
+
+
+class PlacesTests(SynchronousTestCase):
+    def test_found(self) -> None:
+        """
+        Code is found by where it is, that of functions within functions too.
+        """
+        within = [
+            each
+            for each in self.test_another.__func__.__code__.co_consts  # type: ignore[attr-defined]
+            if isinstance(each, CodeType)
+        ]
+
+        self.assertEqual(code_at([place_of(each) for each in within]), set(within))
+        self.assertEqual(len(within), 1)
+
+    def test_another(self) -> None:
+        """
+        Of two on one line each has its name.
+        """
+        one, other = (lambda: 1), self.test_found
+
+        self.assertNotEqual(place_of(one.__code__), place_of(other.__func__.__code__))  # type: ignore[attr-defined]
 
 
 class HolesTests(SynchronousTestCase):
@@ -187,5 +212,18 @@ class HolesTests(SynchronousTestCase):
 
         made = [bytes(400) for _ in range(8)]
 
-        self.assertGreater(len({len(each) for each in self.kept if isinstance(each, bytes)}), 10)
+        filled = [len(each) for each in self.kept[0] if isinstance(each, bytes)]
+        self.assertGreater(len(set(filled)), 10)
         self.assertLessEqual(len({id(each) >> 14 for each in made}), 2)
+
+    def test_large(self) -> None:
+        """
+        So does what is larger than those, also where there were holes for it.
+        """
+        scattered = [bytes(length) for length in range(600, 60_000, 600)]
+        del scattered[1::2]
+        self.kept = fill_holes()
+
+        made = [bytes(3000) for _ in range(8)]
+
+        self.assertLess(max(map(id, made)) - min(map(id, made)), 8 * 4096)

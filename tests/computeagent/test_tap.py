@@ -18,22 +18,17 @@ from twisted.plugin import getPlugins
 from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
-from computeagent import tap
 from computeagent.ports import PortRange
 from computeagent.rooms import runtime_directory
+from computeagent.tap import AgentOptions, Options
 from computeagent.workshop import Unfit
 from consolebus.memory import MemoryBroker, MemoryBus
 from tests.computeagent.fakes import FakeWorkshop
 from tests.computeagent.stage import AgentTestCase
 
 try:
-    from computeagent.tap import (
-        AgentOptions,
-        AgentService,
-        Options,
-        make_agent,
-        makeService,
-    )
+    from computeagent import composing
+    from computeagent.composing import AgentService, make_agent, make_service
 except ImportError as missing:
     raise SkipTest(str(missing)) from None
 
@@ -110,7 +105,7 @@ class OptionsTests(SynchronousTestCase):
         """
         options = Options()
         options.parseOptions([*BUS, "--logout", "eof", "--input-timeout", "60"])
-        words = tap._handed_down(options)
+        words = composing._handed_down(options)
         self.assertEqual(
             words,
             [
@@ -121,7 +116,7 @@ class OptionsTests(SynchronousTestCase):
 
         options = Options()
         options.parseOptions([*BUS, "--record", "/tmp", "--record-input"])
-        words = tap._handed_down(options)
+        words = composing._handed_down(options)
         self.assertEqual(words[-3:], ["--record=/tmp", "--record-most=67108864", "--record-input"])
 
     def test_runtime_directory(self) -> None:
@@ -271,7 +266,7 @@ class MakingTests(SynchronousTestCase):
             options = Options()
             options.parseOptions([*BUS, *words])
 
-            ending: Any = self.assertRaises(SystemExit, makeService, options)
+            ending: Any = self.assertRaises(SystemExit, make_service, options)
 
             self.assertTrue(str(ending).startswith("computeagent: "), ending)
 

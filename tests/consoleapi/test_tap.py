@@ -13,7 +13,8 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from consoleapi.tap import Options, make_api, makeService
+from consoleapi.composing import make_api, make_service
+from consoleapi.tap import Options
 from consolebus.memory import MemoryBroker, MemoryBus
 
 BUS = ["--bus", "amqp://127.0.0.1/"]
@@ -81,13 +82,13 @@ class ServiceTests(SynchronousTestCase):
         """
         It is made without a reactor that runs, or a broker that is there.
         """
-        service = makeService(options(*BUS, *PROXY, "--auth", "none"))
+        service = make_service(options(*BUS, *PROXY, "--auth", "none"))
 
         self.assertEqual(len(list(service)), 2)
 
     def test_users_that_cant_be_had(self) -> None:
         with self.assertRaises(SystemExit) as caught:
-            makeService(options(*BUS, *PROXY, "--users", "/nonexistent"))
+            make_service(options(*BUS, *PROXY, "--users", "/nonexistent"))
 
         self.assertEqual(
             str(caught.exception),
@@ -102,7 +103,7 @@ class ServiceTests(SynchronousTestCase):
         users.write_bytes(b"ann:" + bcrypt.hashpw(b"right", bcrypt.gensalt(4)))
         for endpoint in ("smoke:1", "tcp:many", "tcp:1:nonsense=2"):
             with self.assertRaises(SystemExit) as caught:
-                makeService(options(*BUS, *PROXY, "--users", str(users), "--listen", endpoint))
+                make_service(options(*BUS, *PROXY, "--users", str(users), "--listen", endpoint))
 
             why = str(caught.exception)
             self.assertTrue(why.startswith(f"consoleapi: --listen {endpoint}: "), why)

@@ -20,10 +20,10 @@ from twisted.internet.task import Clock
 from consoleapi import ratelimits
 from consoleapi.accounts import Accounts
 from consoleapi.audit import Audit
+from consoleapi.composing import make_parts
 from consoleapi.keys import Keys
 from consoleapi.policy import Policy
 from consoleapi.ratelimits import parse_limit
-from consoleapi.tap import make_parts
 from consoleapi.users import Users
 from consolebus.ibus import BusFailure, Conflict, Context
 from consolebus.memory import MemoryBroker, MemoryBus

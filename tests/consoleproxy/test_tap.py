@@ -13,9 +13,10 @@ from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
 from consolebus.memory import MemoryBroker, MemoryBus
+from consoleproxy.composing import make_proxy, make_service
 from consoleproxy.cookies import BadKey
 from consoleproxy.service import ProxyService
-from consoleproxy.tap import Options, ProxyOptions, make_proxy, makeService
+from consoleproxy.tap import Options, ProxyOptions
 
 BUS = ["--bus", "amqp://127.0.0.1/"]
 
@@ -113,7 +114,7 @@ class MakingTests(SynchronousTestCase):
         options = Options()
         options.parseOptions([*BUS, "--listen", "tcp:0:interface=127.0.0.1"])
 
-        service = makeService(options)
+        service = make_service(options)
 
         self.assertIsInstance(service, MultiService)
         self.assertEqual(len(list(service)), 2)
@@ -133,7 +134,7 @@ class MakingTests(SynchronousTestCase):
             options = Options()
             options.parseOptions(words)
 
-            ending = self.assertRaises(SystemExit, makeService, options)
+            ending = self.assertRaises(SystemExit, make_service, options)
 
             self.assertTrue(str(ending).startswith("consoleproxy: "), ending)
 
@@ -144,7 +145,7 @@ class MakingTests(SynchronousTestCase):
         options = Options()
         options.parseOptions([*BUS, "--allowed-origin", "https://h\u00f6rizon.example"])
 
-        ending = self.assertRaises(SystemExit, makeService, options)
+        ending = self.assertRaises(SystemExit, make_service, options)
 
         self.assertIn("an origin is allowed as a browser tells it", str(ending))
 

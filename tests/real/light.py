@@ -29,7 +29,8 @@ from ajaxterm.scrollback import Scrollback
 from ajaxterm.session import Session
 from ajaxterm.web import Page, ProxyDoor, TerminalResource
 from consolebus.memory import MemoryBroker, MemoryBus
-from consoleproxy.tap import ProxyOptions, make_proxy
+from consoleproxy.composing import make_proxy
+from consoleproxy.tap import ProxyOptions
 from groundwork.monotonic import MonotonicClock
 from groundwork.site import BoundedSite
 

@@ -19,7 +19,8 @@ from twisted.protocols.basic import LineOnlyReceiver
 from twisted.trial.unittest import SynchronousTestCase
 
 from consolebus.memory import MemoryBroker, MemoryBus
-from consoleproxy.tap import ProxyOptions, make_proxy
+from consoleproxy.composing import make_proxy
+from consoleproxy.tap import ProxyOptions
 from groundwork.monotonic import MonotonicClock
 from groundwork.site import BoundedSite
 from tests.consoleproxy.stage import NAME, SECRET, TOKEN, some_grant

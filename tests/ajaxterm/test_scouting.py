@@ -1,0 +1,89 @@
+"""
+Tests for L{ajaxterm.scouting} and L{ajaxterm.trial}: what is found out about terminals.
+"""
+
+from __future__ import annotations
+
+import json
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.ajaxterm.interpreter import said_by
+
+
+class ScoutTests(SynchronousTestCase):
+    def test_found_out(self) -> None:
+        """
+        All that a terminal runs is, from reading its arguments to showing a page's viewer what
+        the guest says, and nothing of it is loaded then.
+        """
+        said = said_by("""
+            import json, sys
+            from ajaxterm.scouting import scouted
+
+            print(json.dumps([*scouted(None), sorted(sys.modules)]))
+        """)
+
+        names, places, loaded = json.loads(said)
+        ran = {each.rpartition(":")[2] for each in places}
+        self.assertLessEqual(
+            {
+                *("Reading.__call__", "installReactor", "run", "ReactorBase.run"),
+                *("Control._grant", "ViewerPlain.received", "ViewerV1._attach"),
+                "Scrollback.append",
+            },
+            ran,
+        )
+        self.assertNotIn("Parser.parsestr", ran)  # of the release, which is looked up once
+        self.assertLessEqual({"installReactor", "counted", "digest"}, set(names))
+        self.assertFalse(any(set(" \n") & set(each) for each in names))
+        self.assertEqual([each for each in loaded if each.startswith(("twisted", "re"))], [])
+
+    def test_hangs(self) -> None:
+        """
+        A scout that does not come back is ended, and done without.
+        """
+        said = said_by("""
+            import time
+            from ajaxterm import scouting, trial
+
+            scouting.SCOUTING = 1
+            trial.tried = lambda *_: time.sleep(60)
+            print(scouting.scouted(None))
+        """)
+
+        self.assertEqual(said, "([], [])\n")
+
+    def test_falls(self) -> None:
+        """
+        One that falls is done without, too, and says why.
+        """
+        said = said_by("""
+            from ajaxterm import scouting, trial
+
+            trial.tried = lambda *_: 1 / 0
+            print(scouting.scouted(None))
+        """)
+
+        self.assertIn("Without a trial each terminal takes more memory: ZeroDivisionError", said)
+        self.assertTrue(said.endswith("([], [])\n"), said)
+
+    def test_silent_terminal(self) -> None:
+        """
+        A terminal that does not answer is ended, and waited for no longer than a second.
+        """
+        said = said_by("""
+            import os, time
+            from ajaxterm import trial
+
+            try:
+                trial._shadowed(lambda options: time.sleep(60), 30)
+            except OSError as problem:
+                print(repr(problem))
+            try:
+                os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                print("no child")
+        """)
+
+        self.assertEqual(said.splitlines()[-2:], ["TimeoutError('timed out')", "no child"])
