@@ -2,9 +2,10 @@
 The proxies that L{bench.proxy} compares, each in front of L{bench.echoes}, each as
 C{nobody} if we are root, with what its distribution sets for the number of its threads.
 
-    python -m bench.fronts PORT TLS-PORT CERTIFICATE KEY BACKEND-PORT COUNT
+    python -m bench.fronts PORT TLS-PORT CERTIFICATE KEY BACKEND-PORT TERMINAL-PORT COUNT
 
-is our own, with C{COUNT} grants; L{path} and L{cookie} are what a client needs for one.
+is our own, with C{COUNT} grants for the backend, and the one after these for a real terminal
+(L{bench.terminal}); L{path} and L{cookie} are what a client needs for one.
 """
 
 from __future__ import annotations
@@ -29,12 +30,17 @@ http {{
   uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
   map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
   upstream backend {{ server 127.0.0.1:{backend}; keepalive 64; }}
+  upstream terminal {{ server 127.0.0.1:{terminal}; keepalive 64; }}
   server {{
     listen 127.0.0.1:{port} backlog=4096; listen 127.0.0.1:{tls} ssl backlog=4096;
     ssl_certificate {folder}/certificate.pem; ssl_certificate_key {folder}/key.pem;
     location / {{
       proxy_pass http://backend; proxy_http_version 1.1; proxy_read_timeout 600;
       proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;
+    }}
+    location {console} {{
+      proxy_pass http://terminal/; proxy_http_version 1.1; proxy_set_header Connection "";
+      proxy_set_header Authorization "Bearer {secret}";
     }}
   }}
 }}
@@ -52,10 +58,20 @@ defaults
 listen here
   bind 127.0.0.1:{port} backlog 4096
   bind 127.0.0.1:{tls} backlog 4096 ssl crt {folder}/both.pem
+  use_backend terminal if {{ path {console} }}
+  default_backend backend
+backend backend
   server backend 127.0.0.1:{backend}
+backend terminal
+  http-request set-path /
+  http-request set-header Authorization "Bearer {secret}"
+  server terminal 127.0.0.1:{terminal}
 """
 
 USER = "nobody"
+
+SECRET = "s" * 43
+"""What backends want to see."""
 
 
 def grant(index: int) -> str:
@@ -69,6 +85,11 @@ def token(index: int) -> str:
 def path(index: int) -> str:
     """What is asked for to have the WebSocket of one console."""
     return f"/?token={token(index)}"
+
+
+def page(index: int) -> str:
+    """The path of a console's page."""
+    return f"/console/{grant(index)}/"
 
 
 def cookie(index: int) -> str:
@@ -85,20 +106,25 @@ class Front:
         connections is no rest.
     """
 
-    def __init__(self, name: str, folder: Path, ports: Sequence[int], backend: int, count: int):
+    def __init__(
+        self, name: str, folder: Path, ports: Sequence[int], backends: Sequence[int], count: int
+    ) -> None:
         """
         @param folder: has C{certificate.pem}, C{key.pem} and C{both.pem}.
         @param ports: for plain and for TLS.
+        @param backends: the ports of a backend and a terminal.
         @param count: of consoles.
         """
         self.name = name
         self.port, self.tls = ports
         self.resting = 0
+        backend, terminal = backends
         self._process: subprocess.Popen[bytes] | None = None
         if name == "direct":
             self.port = self.tls = backend
             return
         words = {"folder": folder, "port": self.port, "tls": self.tls, "backend": backend}
+        words |= {"terminal": terminal, "console": page(count), "secret": SECRET}
         if name == "nginx":
             (folder / "nginx.conf").write_text(NGINX.format(**words))
             argv = ["nginx", "-c", f"{folder}/nginx.conf", "-e", f"{folder}/nginx.log"]
@@ -107,7 +133,11 @@ class Front:
             argv = ["haproxy", "-db", "-f", f"{folder}/haproxy.cfg"]
         else:
             argv = [sys.executable, "-m", "bench.fronts", str(self.port), str(self.tls)]
-            argv += [f"{folder}/certificate.pem", f"{folder}/key.pem", str(backend), str(count)]
+            argv += [
+                f"{folder}/certificate.pem",
+                f"{folder}/key.pem",
+                *map(str, (*backends, count)),
+            ]
         if os.geteuid() == 0:
             argv = ["setpriv", f"--reuid={USER}", f"--regid={USER_GROUP}", "--clear-groups", *argv]
         log = (folder / f"{name}.out").open("wb")
@@ -137,7 +167,9 @@ class Front:
 USER_GROUP = "nogroup"
 
 
-def main(port: str, tls: str, certificate: str, key: str, backend: str, count: str) -> None:
+def main(
+    port: str, tls: str, certificate: str, key: str, backend: str, terminal: str, count: str
+) -> None:
     from twisted.internet import reactor
     from twisted.python.log import startLogging
 
@@ -156,15 +188,15 @@ def main(port: str, tls: str, certificate: str, key: str, backend: str, count: s
     options.parseOptions(["--cookie-key", str(cookie_key)])
     proxy, resource = make_proxy(reactor, options, MemoryBus(broker, clock))
     proxy.startService()
-    for index in range(int(count)):
+    for index in range(int(count) + 1):
         proxy.authorize_console(
             None,  # type: ignore[arg-type]
             grant=grant(index),
             console=f"c{index}",
             digest=digest_of(token(index)),
             host="127.0.0.1",
-            port=int(backend),
-            secret="s" * 43,
+            port=int(backend if index < int(count) else terminal),
+            secret=SECRET,
             mode="rw",
             user="bench",
             expires_in=1e6,

@@ -14,6 +14,7 @@ C{tls}: MB/s from the backend, and the proxy's processor time for a GB, over one
 200, and one under TLS.  C{idle}: what 2,000 WebSockets add to the proxy's memory, each.
 C{keys}: 2,000 WebSockets, and five keys a second in each; how long the echo takes, and how
 many never came.  C{pages}: requests a second of a page of 2 kB, 64 at a time (C{wrk}).
+C{console}: the same of the page of a real console (L{bench.terminal}).
 """
 
 from __future__ import annotations
@@ -37,12 +38,14 @@ from pathlib import Path
 from select import EPOLLIN, epoll
 
 from bench.consoles import Result, Rounds, percentile, table
-from bench.fronts import USER, Front, cookie, path
+from bench.fronts import USER, Front, cookie, page, path
 from bench.processes import cost, cpu, family
 
 MB = 1e6
 PORT = 24000
 """And some more from there on."""
+
+CONSOLES = 2000
 
 ASKED = (
     "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -197,9 +200,9 @@ def keys(front: Front, count: int = 2000, rate: int = 5, seconds: int = 8) -> Re
     }
 
 
-def pages(front: Front, seconds: int = 4) -> Result:
-    target = f"http://127.0.0.1:{front.port}/console/g{0:016x}/"
-    argv = ["wrk", "-t1", "-c64", f"-d{seconds}s", "-H", f"Cookie: {cookie(0)}", target]
+def pages(front: Front, index: int = 0, seconds: int = 4) -> Result:
+    target = f"http://127.0.0.1:{front.port}{page(index)}"
+    argv = ["wrk", "-t1", "-c64", f"-d{seconds}s", "-H", f"Cookie: {cookie(index)}", target]
     used = cpu(front.roots)
     said = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
     used = cpu(front.roots) - used
@@ -210,6 +213,10 @@ def pages(front: Front, seconds: int = 4) -> Result:
     return {"requests/s": float(found[2]), "CPU µs each": used / float(found[1]) * 1e6}
 
 
+def console(front: Front) -> Result:
+    return pages(front, CONSOLES)
+
+
 METRICS = {
     "bulk": bulk,
     "many": many,
@@ -217,6 +224,7 @@ METRICS = {
     "idle": idle,
     "keys": keys,
     "pages": pages,
+    "console": console,
 }
 
 
@@ -256,11 +264,13 @@ def main() -> None:
         folder = Path(scratch)
         certify(folder)
         backend = subprocess.Popen([sys.executable, "-m", "bench.echoes", str(PORT)])
-        fronts = [Front("direct", folder, (0, 0), PORT, 0)]
+        terminal = subprocess.Popen([sys.executable, "-m", "bench.terminal", str(PORT + 1)])
+        backends = PORT, PORT + 1
+        fronts = [Front("direct", folder, (0, 0), backends, 0)]
         try:
             for at, name in enumerate(names):
-                ports = PORT + 1 + 2 * at, PORT + 2 + 2 * at
-                fronts.append(Front(name, folder, ports, PORT, 2000))
+                ports = PORT + 2 + 2 * at, PORT + 3 + 2 * at
+                fronts.append(Front(name, folder, ports, backends, CONSOLES))
             for number in range(options.rounds):
                 for metric in metrics:
                     for name, result in measure(metric, fronts).items():
@@ -269,8 +279,9 @@ def main() -> None:
         finally:
             for front in fronts:
                 front.stop()
-            backend.terminate()
-            backend.wait(10)
+            for each in (backend, terminal):
+                each.terminate()
+                each.wait(10)
     if options.json:
         options.json.write_text(json.dumps(rounds, indent=1))
     sys.stdout.write(table(rounds, options.base))

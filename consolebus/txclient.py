@@ -23,11 +23,11 @@ No reason has a word of a message in it, nor of the login.
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeGuard
 
-from OpenSSL.SSL import Error as TLSError
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionClosed
 from twisted.internet.interfaces import IReactorTime
@@ -310,10 +310,16 @@ def _sentence(reason: object) -> str:
         return _sentence(reason.args[0])
     if isinstance(reason, ConnectionClosed | CarrierLost | ChannelRefused):
         return str(reason)
-    if isinstance(reason, TLSError) and reason.args and isinstance(reason.args[0], list):
+    if _is_tls_error(reason) and reason.args and isinstance(reason.args[0], list):
         # OpenSSL's own: (library, function, what is wrong), the innermost first.
         return "TLS: " + "; ".join(str(wrong[-1]) for wrong in reason.args[0])
     return type(reason).__name__
+
+
+def _is_tls_error(reason: object) -> TypeGuard[Exception]:
+    # Whoever has one has loaded this; who speaks no TLS has not.
+    tls: Any = sys.modules.get("OpenSSL.SSL")
+    return tls is not None and isinstance(reason, tls.Error)
 
 
 @cache

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.ajaxterm.interpreter import said_by
+from tests.interpreter import said_by
 
 CROWDED = """
     import os, resource, socket, sys, time
