@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from twisted.web.http_headers import Headers
+Headers = dict[bytes, list[bytes]]
 
 _OWN = b"frame-ancestors 'self'"
 
@@ -19,17 +19,17 @@ _OWN = b"frame-ancestors 'self'"
 def embeddable(origins: Iterable[str]) -> Callable[[Headers], None]:
     """
     @param origins: checked ones.
-    @return: what changes the headers of an answer.
+    @return: what changes the headers of an answer, named as they are written.
     """
     listed = b" ".join(origin.rstrip("/").encode("ascii") for origin in origins)
 
     def embed(headers: Headers) -> None:
-        for policy in headers.getRawHeaders(b"Content-Security-Policy", ()):
+        for policy in headers.get(b"Content-Security-Policy", ()):
             # What is not to be framed at all stays so.
             if listed and _OWN in policy:
                 wider = policy.replace(_OWN, _OWN + b" " + listed)
-                headers.setRawHeaders(b"Content-Security-Policy", [wider])
+                headers[b"Content-Security-Policy"] = [wider]
                 # It knows no lists; browsers that know the other go by that.
-                headers.removeHeader(b"X-Frame-Options")
+                headers.pop(b"X-Frame-Options", None)
 
     return embed

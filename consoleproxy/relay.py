@@ -16,13 +16,15 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IDelayedCall, IPushProducer
-from twisted.web.http_headers import Headers as WebHeaders
+from twisted.web.http import NO_BODY_CODES, RESPONSES
 from twisted.web.server import Request
 from zope.interface import implementer
 
 from consoleproxy.answers import AnswerReader, Headers, NotHttp
 from consoleproxy.grants import Grant
 from consoleproxy.upstream import Upstream, UpstreamPool
+from groundwork.manners import STRICT_HEADERS
+from groundwork.promptly import write_promptly
 
 ASKED = (
     b"Accept",
@@ -58,7 +60,8 @@ ANSWERED = (
 """Answer headers that are passed on."""
 
 _ONE_LINE = re.compile(rb"[^\x00\r\n]*")
-_ANSWERED = [(name.lower(), name) for name in ANSWERED]
+_ANSWERED = {name.lower(): name for name in ANSWERED}
+_STRICT = {name.encode(): [value.encode()] for name, value in STRICT_HEADERS.items()}
 
 
 class BackendGone(Exception):
@@ -86,9 +89,10 @@ class Relay:
     CONNECT = 5.0
     ANSWER = 40.0
 
-    def __init__(self, reactor: Any, adapt: Callable[[WebHeaders], None] = lambda _: None) -> None:
+    def __init__(self, reactor: Any, adapt: Callable[[Headers], None] = lambda _: None) -> None:
         """
-        @param adapt: changes the headers of an answer before the browser gets them.
+        @param adapt: changes the headers of an answer, named as here, before the browser gets
+            them.
         """
         self._reactor = reactor
         self._adapt = adapt
@@ -163,7 +167,7 @@ class _Answering:
         request: Request,
         upstream: Upstream,
         clock: Any,
-        adapt: Callable[[WebHeaders], None],
+        adapt: Callable[[Headers], None],
         is_page: bool,
     ) -> None:
         """
@@ -179,6 +183,7 @@ class _Answering:
         self._ended: Deferred[None] = Deferred(lambda _: upstream.drop())
         self._alarm: IDelayedCall | None = None
         self._answered = False
+        self._head = b""
         self._produces = False
 
     @property
@@ -210,7 +215,9 @@ class _Answering:
             return
         if self._reader.over:
             self._finish()
-        elif self._answered and not self._produces:
+            return
+        self._say_head()
+        if self._answered and not self._produces:
             self._produces = True
             self._request.registerProducer(self, True)
 
@@ -229,24 +236,48 @@ class _Answering:
             raise BackendRefuses()
         self._calm()
         self._answered = True
-        self._request.setResponseCode(status)
-        ours = self._request.responseHeaders
-        for lower, name in _ANSWERED:
-            values = headers.get(lower)
-            if values is not None:
-                ours.setRawHeaders(name, values)
+        # In one piece, with what comes first of the body: by C{Request.write}, with its
+        # headers set one by one, an answer took 60 µs more (measured).
+        request = self._request
+        ours = dict(_STRICT)
+        ours.update((n, list(v)) for n, v in request.responseHeaders.getAllRawHeaders())
+        for lower, values in headers.items():
+            name = _ANSWERED.get(lower)
+            if name is not None:
+                ours[name] = values
         self._adapt(ours)
-        if length is not None and self._request.method != b"HEAD" and status not in (204, 304):
-            ours.setRawHeaders(b"Content-Length", [b"%d" % length])
+        if request.method != b"HEAD" and status not in NO_BODY_CODES:
+            if length is not None:
+                ours[b"Content-Length"] = [b"%d" % length]
+            elif request.clientproto == b"HTTP/1.1":
+                ours[b"Transfer-Encoding"] = [b"chunked"]
+                request.chunked = 1
+        lines = [b"%s %d %s" % (request.clientproto, status, RESPONSES.get(status, b""))]
+        lines += [name + b": " + value for name, values in ours.items() for value in values]
+        self._head = b"\r\n".join(lines) + b"\r\n\r\n"
+        request.startedWriting = 1
 
     def heard_body(self, piece: bytes) -> None:
-        self._request.write(piece)
+        if self._request.chunked:
+            self._say_head()
+            self._request.write(piece)
+        elif self._head:
+            self._say_head(piece)
+        else:
+            self._request.write(piece)
 
     def heard_end(self) -> None:
         pass
 
+    def _say_head(self, piece: bytes = b"") -> None:
+        channel: Any = self._request.channel
+        words, self._head = self._head + piece, b""
+        if words and channel is not None:
+            write_promptly(channel.transport, words)
+
     def _finish(self) -> None:
         self._calm()
+        self._say_head()
         if self._produces:
             self._request.unregisterProducer()
         self._upstream.done(self._reader.persists)

@@ -28,7 +28,9 @@ class Upstream(Protocol):
     def __init__(self, pool: UpstreamPool, address: Address) -> None:
         self._pool = pool
         self.address = address
+        # Not begun and cancelled for each request, but looked after when it comes.
         self.expiring: IDelayedCall | None = None
+        self.kept_until = 0.0
         self._heard: Callable[[bytes], None] | None = None
         self._hung_up: Callable[[], None] | None = None
 
@@ -129,12 +131,17 @@ class UpstreamPool:
         self._kept[upstream.address] = kept
         kept.append(upstream)
         self._count += 1
-        upstream.expiring = self._reactor.callLater(self.KEPT, self._expire, upstream)
+        upstream.kept_until = self._reactor.seconds() + self.KEPT
+        if upstream.expiring is None:
+            upstream.expiring = self._reactor.callLater(self.KEPT, self._expire, upstream)
         return True
 
     def lost(self, upstream: Upstream) -> None:
         """Its connection is."""
         self._forget(upstream)
+        if upstream.expiring is not None:
+            upstream.expiring.cancel()
+            upstream.expiring = None
         if self._closing is not None and not self._count:
             closed, self._closing = self._closing, None
             closed.callback(None)
@@ -155,6 +162,13 @@ class UpstreamPool:
         return closed
 
     def _expire(self, upstream: Upstream) -> None:
+        upstream.expiring = None
+        left = upstream.kept_until - self._reactor.seconds()
+        if upstream not in self._kept.get(upstream.address, ()):
+            return  # somebody has it
+        if left > 0:
+            upstream.expiring = self._reactor.callLater(left, self._expire, upstream)
+            return
         self._forget(upstream)
         upstream.transport.loseConnection()
 
@@ -165,8 +179,6 @@ class UpstreamPool:
             self._count -= 1
             if not kept:
                 del self._kept[upstream.address]
-        if upstream.expiring is not None and upstream.expiring.active():
-            upstream.expiring.cancel()
 
 
 async def dial(reactor: Any, host: str, port: int, timeout: float, protocol: Protocol) -> None:

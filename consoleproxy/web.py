@@ -117,7 +117,6 @@ class ProxyResource(Resource):
             self._carrier.close()
 
     async def _answer(self, request: Request) -> None:
-        be_strict(request)
         if self.leaving:
             self._refuse(request, "leaving")
             return
@@ -191,6 +190,7 @@ class ProxyResource(Resource):
 
     def _redirect(self, request: Request, target: str) -> None:
         """@param target: relative, made of nothing that the client sent."""
+        be_strict(request)
         request.setResponseCode(303)
         request.setHeader("Location", target)
         request.setHeader("Content-Length", "0")
