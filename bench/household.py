@@ -12,14 +12,18 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.protocol import Factory
+from twisted.internet.error import ReactorNotRunning
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.stdio import StandardIO
 from twisted.logger import Logger
 from twisted.protocols.basic import LineOnlyReceiver
+from twisted.python.failure import Failure
 from twisted.python.log import startLogging
 
 from computeagent.agent import Agent
@@ -170,6 +174,19 @@ class Door(LineOnlyReceiver):
         obeying.addErrback(lambda f: self._log.failure("while answering", f))
 
 
+class _Owner(Protocol):
+    """
+    Whoever has started the house: when it is gone, so are we.
+    """
+
+    def __init__(self, gone: Callable[[], None]) -> None:
+        self._gone = gone
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        with suppress(ReactorNotRunning):  # or else we have been told already
+            self._gone()
+
+
 def keep_house(port: int, door: str) -> None:
     """
     Run, until it is stopped.
@@ -183,6 +200,7 @@ def keep_house(port: int, door: str) -> None:
     house.start()
     reactor.listenTCP(port, BoundedSite(house.resource, reactor), interface="127.0.0.1")
     reactor.listenUNIX(door, Factory.forProtocol(lambda: Door(house)))
+    StandardIO(_Owner(reactor.stop))
     reactor.addSystemEventTrigger(
         "before", "shutdown", lambda: Deferred.fromCoroutine(house.stop())
     )

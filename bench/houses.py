@@ -27,7 +27,9 @@ class HouseProcess:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "bench.house", str(port), str(self.door)],
-                stdin=subprocess.DEVNULL,
+                # It ends when that does: else, if we die, its agent would open by path
+                # whatever gets the number of a guest's pty next, and read half of that.
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
             )

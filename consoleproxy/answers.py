@@ -196,3 +196,25 @@ class AnswerReader:
     def _end(self) -> None:
         self.over = True
         self._listener.heard_end()
+        self.close()
+
+    def close(self) -> None:
+        """
+        Hold on to nobody any more.  Else who listens, and with it the whole request, would be
+        garbage that only a collector finds.
+        """
+        self._read = _nothing
+        self._listener = _NOBODY
+
+
+class _Nobody:
+    def heard_head(self, status: int, headers: Headers, length: int | None) -> None: ...
+    def heard_body(self, piece: bytes) -> None: ...
+    def heard_end(self) -> None: ...
+
+
+_NOBODY = _Nobody()
+
+
+def _nothing(words: bytes) -> bytes | None:
+    return words

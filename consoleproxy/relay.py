@@ -13,9 +13,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError
-from twisted.internet.interfaces import IDelayedCall, IPushProducer
+from twisted.internet.interfaces import IPushProducer
 from twisted.web.http import NO_BODY_CODES, RESPONSES
 from twisted.web.server import Request
 from zope.interface import implementer
@@ -60,6 +60,7 @@ ANSWERED = (
 """Answer headers that are passed on."""
 
 _ONE_LINE = re.compile(rb"[^\x00\r\n]*")
+_ASKED = frozenset(name.lower() for name in ASKED)
 _ANSWERED = {name.lower(): name for name in ANSWERED}
 _STRICT = {name.encode(): [value.encode()] for name, value in STRICT_HEADERS.items()}
 
@@ -94,7 +95,6 @@ class Relay:
         @param adapt: changes the headers of an answer, named as here, before the browser gets
             them.
         """
-        self._reactor = reactor
         self._adapt = adapt
         self._pool = UpstreamPool(reactor, self.CONNECT)
 
@@ -129,7 +129,7 @@ class Relay:
 
     def _answering(self, request: Request, upstream: Upstream, target: bytes) -> _Answering:
         is_page = target.partition(b"?")[0] == b"/"
-        return _Answering(request, upstream, self._reactor, self._adapt, is_page)
+        return _Answering(request, upstream, self._adapt, is_page)
 
 
 def _asked(request: Request, grant: Grant, target: bytes) -> bytes:
@@ -138,10 +138,9 @@ def _asked(request: Request, grant: Grant, target: bytes) -> bytes:
         f"Host: {grant.authority}".encode("ascii"),
         f"Authorization: Bearer {grant.secret}".encode("ascii"),
     ]
-    for name in ASKED:
-        for value in request.requestHeaders.getRawHeaders(name, ()):
-            if _ONE_LINE.fullmatch(value):
-                lines.append(name + b": " + value)
+    for name, values in request.requestHeaders.getAllRawHeaders():
+        if name.lower() in _ASKED:
+            lines += [name + b": " + value for value in values if _ONE_LINE.fullmatch(value)]
     body = b""
     if request.method == b"POST":
         content: Any = request.content
@@ -166,7 +165,6 @@ class _Answering:
         self,
         request: Request,
         upstream: Upstream,
-        clock: Any,
         adapt: Callable[[Headers], None],
         is_page: bool,
     ) -> None:
@@ -178,10 +176,8 @@ class _Answering:
         self._is_page = is_page
         self._adapt = adapt
         self._upstream = upstream
-        self._clock = clock
         self._reader = AnswerReader(self, request.method == b"HEAD")
         self._ended: Deferred[None] = Deferred(lambda _: upstream.drop())
-        self._alarm: IDelayedCall | None = None
         self._answered = False
         self._head = b""
         self._produces = False
@@ -196,13 +192,9 @@ class _Answering:
         @raise BackendBroken: or L{BackendSilent}, if nothing was answered yet.
         @raise BackendRefuses: there is no page; nothing was answered.
         """
-        self._alarm = self._clock.callLater(patience, self._fail, BackendSilent())
+        self._upstream.wait(patience, self._too_late)
         self._upstream.ask(asked, self._heard, self._hung_up)
-        try:
-            await self._ended
-        except CancelledError:
-            self._calm()
-            raise
+        await self._ended
 
     def _heard(self, words: bytes) -> None:
         try:
@@ -234,7 +226,7 @@ class _Answering:
     def heard_head(self, status: int, headers: Headers, length: int | None) -> None:
         if status == 403 and self._is_page:
             raise BackendRefuses()
-        self._calm()
+        self._upstream.calm()
         self._answered = True
         # In one piece, with what comes first of the body: by C{Request.write}, with its
         # headers set one by one, an answer took 60 µs more (measured).
@@ -276,7 +268,7 @@ class _Answering:
             write_promptly(channel.transport, words)
 
     def _finish(self) -> None:
-        self._calm()
+        self._upstream.calm()
         self._say_head()
         if self._produces:
             self._request.unregisterProducer()
@@ -285,7 +277,8 @@ class _Answering:
         self._ended.callback(None)
 
     def _fail(self, why: Exception) -> None:
-        self._calm()
+        self._reader.close()
+        self._upstream.calm()
         self._upstream.drop()
         if not self._answered:
             self._ended.errback(why)
@@ -297,21 +290,20 @@ class _Answering:
         channel.transport.abortConnection()
         self._ended.callback(None)
 
-    def _calm(self) -> None:
-        if self._alarm is not None and self._alarm.active():
-            self._alarm.cancel()
+    def _too_late(self) -> None:
+        self._fail(BackendSilent())
 
     # What the request asks of its producer.
 
     def pauseProducing(self) -> None:
-        self._calm()
-        self._alarm = self._clock.callLater(self.STUCK, self._fail, BackendSilent())
+        self._upstream.calm()
+        self._upstream.wait(self.STUCK, self._too_late)
         self._upstream.pause()
 
     def resumeProducing(self) -> None:
-        self._calm()
+        self._upstream.calm()
         self._upstream.resume()
 
     def stopProducing(self) -> None:
-        self._calm()
+        self._upstream.calm()
         self._upstream.drop()

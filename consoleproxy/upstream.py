@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
-from twisted.internet.interfaces import IAddress, IDelayedCall
+from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
@@ -21,22 +21,55 @@ Address = tuple[str, int]
 class Upstream(Protocol):
     """
     One connection, which serves one request at a time.
+
+    @cvar LOOK: seconds.
     """
+
+    LOOK = 10.0
 
     transport: Any
 
-    def __init__(self, pool: UpstreamPool, address: Address) -> None:
+    def __init__(self, clock: IReactorTime, pool: UpstreamPool, address: Address) -> None:
         self._pool = pool
         self.address = address
-        # Not begun and cancelled for each request, but looked after when it comes.
-        self.expiring: IDelayedCall | None = None
-        self.kept_until = 0.0
+        self._clock = clock
+        self._deadline = 0.0
+        self._late: Callable[[], None] | None = None
+        self._looking: IDelayedCall | None = None
         self._heard: Callable[[bytes], None] | None = None
         self._hung_up: Callable[[], None] | None = None
 
     def connectionMade(self) -> None:
         self.transport.setTcpNoDelay(True)
         self.transport.setTcpKeepAlive(True)
+
+    def wait(self, delay: float, late: Callable[[], None]) -> None:
+        """
+        Call C{late} after C{delay} seconds, or up to L{LOOK} later, unless L{calm} or this is
+        called before.
+
+        It is for each request and each pause after one, and seldom comes to that: so the reactor
+        calls every few seconds to look, and no call is begun and called off each time.
+        """
+        self._deadline = self._clock.seconds() + delay
+        self._late = late
+        if self._looking is None:
+            self._looking = self._clock.callLater(min(delay, self.LOOK), self._look)
+
+    def calm(self) -> None:
+        """Nothing is waited for any more."""
+        self._late = None
+
+    def _look(self) -> None:
+        self._looking = None
+        if self._late is None:
+            return
+        left = self._deadline - self._clock.seconds()
+        if left > 0:
+            self._looking = self._clock.callLater(min(left, self.LOOK), self._look)
+            return
+        late, self._late = self._late, None
+        late()
 
     def ask(
         self, words: bytes, heard: Callable[[bytes], None], hung_up: Callable[[], None]
@@ -57,6 +90,7 @@ class Upstream(Protocol):
         @param again: whether the connection can serve another request.
         """
         self._heard = self._hung_up = None
+        self.calm()
         if again and self._pool.keep(self):
             self.transport.resumeProducing()
         else:
@@ -65,6 +99,7 @@ class Upstream(Protocol):
     def drop(self) -> None:
         """Nobody waits for the answer any more."""
         self._heard = self._hung_up = None
+        self.calm()
         self.transport.abortConnection()
 
     def pause(self) -> None:
@@ -82,6 +117,10 @@ class Upstream(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         hung_up, self._heard, self._hung_up = self._hung_up, None, None
+        self.calm()
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
         self._pool.lost(self)
         if hung_up is not None:
             hung_up()
@@ -119,7 +158,7 @@ class UpstreamPool:
         """
         @raise ConnectError: it can't be had.
         """
-        upstream = Upstream(self, (host, port))
+        upstream = Upstream(self._reactor, self, (host, port))
         await dial(self._reactor, host, port, self._connect_timeout, upstream)
         return upstream
 
@@ -131,17 +170,12 @@ class UpstreamPool:
         self._kept[upstream.address] = kept
         kept.append(upstream)
         self._count += 1
-        upstream.kept_until = self._reactor.seconds() + self.KEPT
-        if upstream.expiring is None:
-            upstream.expiring = self._reactor.callLater(self.KEPT, self._expire, upstream)
+        upstream.wait(self.KEPT, lambda: self._expire(upstream))
         return True
 
     def lost(self, upstream: Upstream) -> None:
         """Its connection is."""
         self._forget(upstream)
-        if upstream.expiring is not None:
-            upstream.expiring.cancel()
-            upstream.expiring = None
         if self._closing is not None and not self._count:
             closed, self._closing = self._closing, None
             closed.callback(None)
@@ -162,13 +196,6 @@ class UpstreamPool:
         return closed
 
     def _expire(self, upstream: Upstream) -> None:
-        upstream.expiring = None
-        left = upstream.kept_until - self._reactor.seconds()
-        if upstream not in self._kept.get(upstream.address, ()):
-            return  # somebody has it
-        if left > 0:
-            upstream.expiring = self._reactor.callLater(left, self._expire, upstream)
-            return
         self._forget(upstream)
         upstream.transport.loseConnection()
 

@@ -25,20 +25,27 @@ class BoundedChannel(HTTPChannel):
     BODY = 60.0
 
     _limit: IDelayedCall | None = None
+    _seconds = HEAD
     _answering = False
+    _arrived = False
+    _host: Any = None
 
     def dataReceived(self, data: bytes) -> None:
-        if self._limit is None and not self._answering:
-            self._limit = self.callLater(self.HEAD, self._too_slow)
+        self._arrived = False
         super().dataReceived(data)
+        # Most are here at once, so nothing has to be begun and called off.
+        if self._limit is None and not self._answering and not self._arrived:
+            self._limit = self.callLater(self._seconds, self._too_slow)
 
     def allHeadersReceived(self) -> None:
+        self._seconds = self.BODY
         if self._limit is not None:
             self._limit.reset(self.BODY)
         super().allHeadersReceived()
 
     def allContentReceived(self) -> None:
-        self._answering = True
+        self._answering = self._arrived = True
+        self._seconds = self.HEAD
         self._forget()
         super().allContentReceived()
 
@@ -46,7 +53,14 @@ class BoundedChannel(HTTPChannel):
         self._answering = False
         super().requestDone(request)
 
+    def getHost(self) -> Any:
+        # Asked for each request, and each time of the kernel.
+        if self._host is None:
+            self._host = super().getHost()
+        return self._host
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._arrived = True
         self._forget()
         super().connectionLost(reason)
 
