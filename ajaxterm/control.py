@@ -56,11 +56,12 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from typing import Any, TypeGuard
 
-from twisted.internet.interfaces import IAddress
+from twisted.internet.interfaces import IAddress, IPushProducer
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.logger import Logger
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from ajaxterm.grants import Grant, Grants, TooManyGrants
 from ajaxterm.session import Session
@@ -77,31 +78,56 @@ class _Refused(Exception):
     """An order that can't be carried out, with a sentence for the log."""
 
 
+@implementer(IPushProducer)
 class _Conversation(LineOnlyReceiver):
-    """One agent's connection."""
+    """
+    One agent's connection.
+
+    @cvar MOST_WAITING: bytes that may wait for an agent that does not read; then it is cut off.
+        When it comes back it asks for what it needs.
+    """
 
     delimiter = b"\n"
     MAX_LENGTH = LONGEST
+    MOST_WAITING = 1 << 20
+    transport: Any
 
     def __init__(self, control: Control) -> None:
         self._control = control
+        self._is_full = False
+        self._waiting = 0
 
     def connectionMade(self) -> None:
         self._control.conversations.append(self)
+        self.transport.registerProducer(self, True)
+
+    def pauseProducing(self) -> None:
+        self._is_full = True
+
+    def resumeProducing(self) -> None:
+        self._is_full, self._waiting = False, 0
+
+    def stopProducing(self) -> None:
+        self._is_full = False
 
     def lineReceived(self, line: bytes) -> None:
         self.say(self._control.obey(line))
 
     def lineLengthExceeded(self, line: bytes) -> None:
         self.say({"id": None, "failed": f"a line is at most {LONGEST} bytes"})
-        if self.transport is not None:
-            self.transport.loseConnection()
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._control.conversations.remove(self)
 
     def say(self, words: Mapping[str, Any]) -> None:
-        self.sendLine(json.dumps(words, separators=(",", ":")).encode("ascii"))
+        line = json.dumps(words, separators=(",", ":")).encode("ascii")
+        self._waiting += len(line) if self._is_full else 0
+        if self._waiting > self.MOST_WAITING:
+            self.transport.abortConnection()
+        else:
+            self.sendLine(line)
 
 
 class Control(Factory):

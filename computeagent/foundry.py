@@ -41,15 +41,21 @@ class _Talk(LineOnlyReceiver):
     The connection to one foundry.
 
     @cvar PATIENCE: seconds for an answer; the first waits for everything to be loaded.
+    @cvar MOST_LATE: orders that may remain unanswered one after the other; then it is stuck.
     """
 
     PATIENCE = 10.0
+    MOST_LATE = 2
     delimiter = b"\n"
     transport: Any
 
-    def __init__(self, reactor: Any, lost: Callable[[], None]) -> None:
+    def __init__(self, reactor: Any, lost: Callable[[bool], None]) -> None:
+        """
+        @param lost: called when the connection is, with whether the foundry was stuck.
+        """
         self._reactor = reactor
         self._lost = lost
+        self._late = 0
         self._pidfds: list[int] = []
         self._asked: list[tuple[Forked, Deferred[Forked], list[int]]] = []
         self._living: dict[int, Forked] = {}
@@ -67,8 +73,16 @@ class _Talk(LineOnlyReceiver):
         self.sendLine(json.dumps({"argv": argv}).encode("ascii"))
         answer: Deferred[Forked] = Deferred()
         answer.addTimeout(self.PATIENCE, self._reactor)
+        answer.addErrback(self._unanswered)
         self._asked.append((Forked(self._reactor, name), answer, copies))
         return answer
+
+    def _unanswered(self, failure: Failure) -> Failure:
+        if failure.check(TimeoutError):
+            self._late += 1
+            if self._late >= self.MOST_LATE:
+                self.transport.abortConnection()
+        return failure
 
     def fileDescriptorReceived(self, descriptor: int) -> None:
         os.set_inheritable(descriptor, False)
@@ -81,6 +95,7 @@ class _Talk(LineOnlyReceiver):
             if forked is not None:
                 forked.reaped(str(said["how"]))
             return
+        self._late = 0
         forked, answer, copies = self._asked.pop(0)
         _close(copies)
         if "pid" in said and self._pidfds:
@@ -102,7 +117,7 @@ class _Talk(LineOnlyReceiver):
             _close(copies)
             answer.errback(FoundryGone())
         _close(self._pidfds)
-        self._lost()
+        self._lost(self._late >= self.MOST_LATE)
 
 
 class Foundry:
@@ -187,8 +202,11 @@ class Foundry:
             self._reactor.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, factory_of(talk))
         self._talk, self._child = talk, child
 
-    def _ended(self) -> None:
+    def _ended(self, stuck: bool) -> None:
         self._talk = None
+        if stuck and self._child is not None:
+            self._log.error("The foundry does not answer, and is ended; the next one is another")
+            self._child.end()
         self._log.warn("The foundry is gone; its terminals go on")
 
 

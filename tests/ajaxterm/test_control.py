@@ -359,3 +359,22 @@ class ControlTests(SynchronousTestCase):
             [answer] = self.heard(agent)
             self.assertIn(f"{LONGEST} bytes", answer["failed"])
             self.assertTrue(agent.transport.disconnecting)
+
+    def test_agent_that_does_not_read(self) -> None:
+        """
+        What waits for it has a limit; one that reads on in time is told everything.
+        """
+        self.agent.pauseProducing()
+        for _ in range(10):
+            self.order(do="viewers")
+        self.agent.resumeProducing()
+        self.assertFalse(self.agent.transport.disconnecting)
+
+        self.agent.pauseProducing()
+        said = 0
+        while not self.agent.transport.disconnecting:
+            self.control.tell({"event": "ended", "reason": "x" * 10_000})
+            said += 10_000
+            self.assertLess(said, 2 * self.agent.MOST_WAITING)
+
+        self.assertGreater(said, self.agent.MOST_WAITING / 2)

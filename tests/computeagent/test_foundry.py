@@ -29,7 +29,7 @@ class Wire(StringTransport):
 class TalkTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock, self.wire, self.lost = Clock(), Wire(), list[str]()
-        self.talk = _Talk(self.clock, lambda: self.lost.append("lost"))
+        self.talk = _Talk(self.clock, lambda stuck: self.lost.append("stuck" if stuck else "lost"))
         self.talk.makeConnection(self.wire)
         self.handed = os.open("/dev/null", os.O_RDWR)
         self.addCleanup(os.close, self.handed)
@@ -54,6 +54,24 @@ class TalkTests(SynchronousTestCase):
         self.assertEqual(self.open_ones(), self.wire.queued)
         self.talk.lineReceived(json.dumps({"failed": "late"}).encode())
         self.assertEqual(self.open_ones(), [])
+
+    def test_stuck(self) -> None:
+        """
+        One that leaves two in turn without an answer is left to itself, so that not each that
+        follows has to wait; one that answers in between is not.
+        """
+        self.wire.abortConnection = lambda: self.talk.connectionLost()  # type: ignore[method-assign]
+        asked = []
+        for number in range(3):
+            asked.append(self.talk.fork([], [self.handed] * 4, str(number)))
+            self.clock.advance(_Talk.PATIENCE + 1)
+            if number == 0:
+                self.talk.lineReceived(json.dumps({"failed": "late"}).encode())
+
+        for each in asked:
+            self.failureResultOf(each, TimeoutError)
+        self.assertEqual(self.lost, ["stuck"])
+        self.failureResultOf(self.talk.fork([], [self.handed], "c"), FoundryGone)
 
     def test_gone(self) -> None:
         """

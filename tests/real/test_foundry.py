@@ -138,3 +138,19 @@ class FoundryTests(WorkshopContract, TestCase):
 
         self.assertNotIsInstance(terminal.child, Forked)
         await terminal.orders.give("grant", **GRANT)
+
+    async def test_foundry_that_stays_stuck(self) -> None:
+        """
+        One that does not answer twice is ended, and the next terminal comes from another.
+        """
+        before = await self.start()
+        assert self.workshop._foundry is not None and self.workshop._foundry._talk is not None
+        stuck, self.workshop._foundry._talk.PATIENCE = self.foundry, 0.1
+        os.kill(stuck, signal.SIGSTOP)
+        for _ in range(2):
+            await self.start()
+        after = await self.start()
+
+        self.assertIsInstance(after.child, Forked)
+        self.assertNotEqual(self.foundry, stuck)
+        await before.orders.give("grant", **GRANT)
