@@ -22,6 +22,7 @@ from consoleproxy.composing import make_proxy
 from consoleproxy.cookies import BadKey
 from groundwork.listening import listening
 from groundwork.monotonic import MonotonicClock
+from groundwork.settled import settle_when_running
 from groundwork.site import BoundedSite
 
 
@@ -51,6 +52,8 @@ def make_service(options: Options) -> MultiService:
     @raise SystemExit: it can't be; with a sentence.
     """
     from twisted.internet import reactor
+
+    settle_when_running(reactor)
 
     try:
         return make_all(reactor, options)

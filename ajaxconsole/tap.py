@@ -11,7 +11,6 @@ from twisted.application.service import IService
 from computeagent.tap import AgentOptions
 from consoleapi.tap import ApiOptions
 from consoleproxy.tap import ProxyOptions
-from groundwork.settled import settled
 from groundwork.tls import spare_tls
 
 
@@ -54,4 +53,4 @@ def makeService(options: Options) -> IService:
 
     from ajaxconsole.composing import make_service
 
-    return settled(make_service(options))
+    return make_service(options)

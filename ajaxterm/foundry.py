@@ -34,6 +34,7 @@ from types import CodeType, FunctionType
 from typing import Any, NoReturn
 
 from ajaxterm.nearby import code_at, fill_holes, lay_together
+from groundwork.tls import spare_tls
 
 AGENT = 3
 """The descriptor on which the agent speaks."""
@@ -218,9 +219,6 @@ def run(user: str | None, kept: list[Any], places: Collection[str]) -> None:
     @param kept: is not to be forgotten.
     @param places: where the code is that a terminal runs.
     """
-    os.chdir("/")
-    if os.getpgid(0) != os.getpid():
-        os.setsid()  # a Ctrl-C for the agent is none for us
     serve, be = load()
     become(user)
     agent = socket.socket(fileno=AGENT)
@@ -272,7 +270,7 @@ def load() -> tuple[Any, Be]:
     """
     # Whatever a child would load for itself, each would have of its own; and the
     # user that it has become by then may not be able to read it.
-    sys.modules["OpenSSL"] = None  # type: ignore[assignment]  # 6 MB; Twisted does without
+    spare_tls()
     from twisted.internet import epollreactor
 
     import ajaxterm.rehearsal  # noqa: F401 (for L{_prepare}, when it can't be read any more)

@@ -84,8 +84,7 @@ def _play(reactor: Any, serve: Serve, stack: ExitStack) -> None:
     def turn(one: socket.socket | None = None) -> None:
         for _ in range(TURNS):
             reactor.iterate(0)
-        if one is not None:
-            _read(one)
+        hear(one)
 
     act(doors, turn, stack)
     terminal.session.finish(End("leaving", "The rehearsal is over.", 1001))
@@ -163,8 +162,13 @@ def _frame(first: int, words: bytes) -> bytes:
     return bytes([first, 0x80 | len(words)]) + bytes(4) + words
 
 
-def _read(one: socket.socket) -> None:
-    if not one.recv(1 << 16):
+def hear(one: socket.socket | None) -> None:
+    """
+    Read what has come, or comes within L{PATIENCE}; nothing of C{None}.
+
+    @raise OSError: nothing does.
+    """
+    if one is not None and not one.recv(1 << 16):
         raise OSError("the rehearsal was cut short")
 
 

@@ -23,39 +23,30 @@ def foundry() -> None:
     """
     Find out, lay the names together, and go on as the foundry.
     """
+    os.chdir("/")
+    if os.getpgid(0) != os.getpid():
+        os.setsid()  # a Ctrl-C for the agent is none for us
     user = sys.argv[1] if len(sys.argv) > 1 else None
     names, places = scouted(user)
     kept = [sys.intern(each) for each in names]
     from ajaxterm.foundry import run
 
-    run(user, kept, places)
+    run(user, kept, frozenset(places))
 
 
 def scouted(user: str | None) -> tuple[list[str], list[str]]:
     """
     @return: the names that a terminal's code knows, and where that code is
-        (L{ajaxterm.nearby.place_of}); nothing if the scout does not come back within L{SCOUTING}.
+        (L{ajaxterm.nearby.place_of}); nothing, and a line in the log, if the scout can't tell or
+        does not come back within L{SCOUTING}.
     """
     ours, its = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
-            import signal
-
-            from ajaxterm.trial import tried
-
-            # By the kernel, as there may be nobody any more who could end it.
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(SCOUTING)
-            try:
-                names, places = tried(user, SCOUTING)
-            except Exception as problem:
-                # There may be no loopback; or a Python, or a Twisted, that does not let us.
-                words = "Without a trial each terminal takes more memory"
-                sys.stderr.write(f"{words}: {problem!r}\n")
-            else:
-                with open(its, "w") as answer:
-                    answer.write("\n".join(names) + "\n\n" + "\n".join(places) + "\n\n")
+            _scout(user, its)
+        except Exception as problem:
+            sys.stderr.write(f"The scout found nothing out: {problem!r}\n")
         finally:
             os._exit(0)
     os.close(its)
@@ -63,6 +54,22 @@ def scouted(user: str | None) -> tuple[list[str], list[str]]:
         said = answer.read().split("\n\n")
     os.waitpid(pid, 0)
     if len(said) != 3:
-        return [], []  # it came to nothing, or not to an end
+        # It came to nothing (there may be no loopback), or not to an end.
+        sys.stderr.write("Without a trial each terminal takes more memory\n")
+        return [], []
     names, places, _ = (each.split("\n") for each in said)
     return names, places
+
+
+def _scout(user: str | None, its: int) -> None:
+    import signal
+
+    # By the kernel, as there may be nobody any more who could end it.
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(SCOUTING)
+
+    from ajaxterm.trial import tried
+
+    names, places = tried(user, SCOUTING)
+    with open(its, "w") as answer:
+        answer.write("\n".join(names) + "\n\n" + "\n".join(places) + "\n\n")

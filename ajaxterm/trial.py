@@ -13,14 +13,13 @@ import gc
 import json
 import os
 import signal
-import socket
 import sys
 from contextlib import ExitStack
 from types import CodeType, FrameType
 
 from ajaxterm.foundry import WORDS, Be, Reading, become, keep_only, load
 from ajaxterm.nearby import place_of, strings_of
-from ajaxterm.rehearsal import act, listening, rehearse, watch
+from ajaxterm.rehearsal import act, hear, listening, rehearse, watch
 
 MOST_TOLD = 1 << 20
 """Bytes that a watched terminal can tell; it tells 130,000 (measured)."""
@@ -42,9 +41,12 @@ def tried(user: str | None, patience: int) -> tuple[list[str], list[str]]:
     ran = watch(serve)
     names, places = strings_of(ran), {place_of(each) for each in ran}
     gc.collect()  # else the rehearsal's leavings would close descriptors of the terminal's
-    for place, known in _shadowed(be, patience):
-        places.add(place)
-        names.update(known)
+    try:
+        for place, known in _shadowed(be, patience):
+            places.add(place)
+            names.update(known)
+    except OSError as problem:
+        sys.stderr.write(f"A terminal was tried in vain: {problem!r}\n")
     return sorted(names), sorted(places)
 
 
@@ -70,20 +72,15 @@ def _shadowed(be: Be, patience: int) -> list[tuple[str, list[str]]]:
     for each in stage:
         each.close()
     with open(ours, "rb") as told, ExitStack() as stack:
-        # Else it would wait for us to read, while we wait for its answer.
-        fcntl.fcntl(told, fcntl.F_SETPIPE_SZ, MOST_TOLD)
         try:
-            act(doors, _hear, stack)
+            # Else it would wait for us to read, while we wait for its answer.
+            fcntl.fcntl(told, fcntl.F_SETPIPE_SZ, MOST_TOLD)
+            act(doors, hear, stack)
         finally:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
         whole = told.read().splitlines()[:-1]
     return [json.loads(line[1:]) for line in whole if line.startswith(MARK)]
-
-
-def _hear(one: socket.socket | None) -> None:
-    if one is not None and not one.recv(1 << 16):
-        raise OSError("the trial was cut short")
 
 
 class _Teller:

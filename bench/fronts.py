@@ -178,6 +178,7 @@ def main(
     from consoleproxy.tap import ProxyOptions
     from groundwork.listening import listening
     from groundwork.monotonic import MonotonicClock
+    from groundwork.settled import settle_when_running
     from groundwork.site import BoundedSite
 
     startLogging(sys.stderr)
@@ -207,6 +208,7 @@ def main(
         f"ssl:{tls}:interface=127.0.0.1:backlog=4096:certKey={certificate}:privateKey={key}",
     ):
         listening(endpoint, site).startService()
+    settle_when_running(reactor)
     reactor.run()  # type: ignore[attr-defined]
 
 

@@ -3,7 +3,8 @@ A house (L{bench.household}) as a process.
 
     python -m bench.house PORT SOCKET
 
-The proxy listens on PORT.  SOCKET takes orders, a line of JSON each, and answers each:
+It ends when its standard input does.  The proxy listens on PORT.  SOCKET takes orders, a line of
+JSON each, and answers each:
 
   {"do": "guest", "index": 3, "pty": "/dev/pts/7"}   there is such a guest -> {}
   {"do": "open", "index": 3, "mode": "rw"}           as the API does it    -> {"console", "grant",

@@ -60,4 +60,6 @@ class HouseProcess:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        assert self.process.stdin is not None
+        self.process.stdin.close()
         self._socket.close()

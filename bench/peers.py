@@ -5,7 +5,7 @@ Whom the benchmarks compare: each serves guests' ptys to clients in its own way.
     ttyd         one ttyd for each console
     ttyd+nginx   nginx before those, which finds the port by the token
     websockify   one websockify, and a socat for each console: the way of nova-serialproxy
-    ours         the whole house (L{bench.house}): proxy, ajaxterm, socat
+    ours         the whole house (L{bench.household}): proxy, ajaxterm, socat
 
 Programs are looked for in PATH; C{TTYD} and C{WEBSOCKIFY} in the environment name them
 elsewhere.

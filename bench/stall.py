@@ -5,7 +5,7 @@ What a viewer that stalls costs the others, and what it loses.
 
 A guest pours out text (so many MB a second), and somebody types a key every 10 ms and waits for
 its echo: for a while alone, and then beside a second viewer that reads nothing.  That in turns,
-in one run, over the whole house (L{bench.house}).  In the end of each turn the stalled one
+in one run, over the whole house (L{bench.household}).  In the end of each turn the stalled one
 reads on: what it gets, and what it is told is gone, must together be what the guest has said, to
 the byte.
 """

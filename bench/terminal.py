@@ -16,14 +16,11 @@ from ajaxterm.idleness import Limits
 from ajaxterm.serve import Terms, serve_guest
 from ajaxterm.web import Page, ProxyDoor
 from bench.fronts import SECRET
-from groundwork.tls import spare_tls
 
 FOR_EVER = 1e6
 
 
 def main(port: str) -> None:
-    spare_tls("unix:")
-
     from twisted.internet import reactor
 
     # Nobody joins its line or gives it orders, so these have no name.

@@ -27,6 +27,7 @@ from computeagent.tap import AgentOptions, Options
 from computeagent.workshop import Unfit, Workshop
 from consolebus.connect import bus_from_url
 from consolebus.ibus import IConsoleBus
+from groundwork.settled import settle_when_running
 
 
 class AgentService(Service):
@@ -154,6 +155,8 @@ def make_service(options: Options) -> AgentService:
     @raise SystemExit: it can't be; with a sentence.
     """
     from twisted.internet import reactor
+
+    settle_when_running(reactor)
 
     def refused(topic: str) -> None:
         AgentService._log.critical(

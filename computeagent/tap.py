@@ -17,7 +17,6 @@ from twisted.python import usage
 from computeagent.ports import PortRange
 from computeagent.rooms import runtime_directory
 from consolesettings.options import SettingsOptions
-from groundwork.settled import settled
 from groundwork.tls import spare_tls
 
 DEFAULT_CHILD_USER = "nobody"
@@ -232,4 +231,4 @@ def makeService(options: Options) -> IService:
 
     from computeagent.composing import make_service
 
-    return settled(make_service(options))
+    return make_service(options)

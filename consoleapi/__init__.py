@@ -19,7 +19,7 @@ The HTTP API and the lobby: who is asked for a console, and hands out its URL.
                  description.py      C{/openapi.json}
                  addresses.py        URLs as who asks can open them
                  root.py             which of them answers
-  as a whole     service.py, listening.py, tap.py
+  as a whole     service.py, listening.py, tap.py, composing.py
 
 It knows neither libvirt nor how a terminal works, and no console passes
 through it: it may die while people type.

@@ -49,6 +49,7 @@ from consolebus.ibus import IConsoleBus
 from groundwork.listening import listening
 from groundwork.manners import HostRule, OriginRule
 from groundwork.monotonic import MonotonicClock
+from groundwork.settled import settle_when_running
 from groundwork.site import BoundedSite
 
 
@@ -186,6 +187,8 @@ def make_service(options: Options) -> MultiService:
     @raise SystemExit: it can't be; with a sentence.
     """
     from twisted.internet import reactor
+
+    settle_when_running(reactor)
 
     try:
         bus = bus_from_url(options["bus"], reactor)

@@ -14,7 +14,6 @@ from consoleapi.ratelimits import parse_limit
 from consolesettings.options import SettingsOptions
 from groundwork.manners import HostRule
 from groundwork.outside import KINDS, Outside
-from groundwork.settled import settled
 from groundwork.tls import spare_tls
 
 
@@ -119,4 +118,4 @@ def makeService(options: Options) -> IService:
 
     from consoleapi.composing import make_service
 
-    return settled(make_service(options))
+    return make_service(options)

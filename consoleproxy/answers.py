@@ -217,4 +217,4 @@ _NOBODY = _Nobody()
 
 
 def _nothing(words: bytes) -> bytes | None:
-    return words
+    return b""

@@ -92,8 +92,8 @@ class Leaving:
             if not answered.called:
                 answered.callback(None)
 
-        upstream.ask("\r\n".join((*lines, "", "")).encode("ascii"), heard, heard)
         try:
+            upstream.ask("\r\n".join((*lines, "", "")).encode("ascii"), heard, heard)
             await answered
         finally:
             upstream.drop()

@@ -177,7 +177,7 @@ class _Answering:
         self._adapt = adapt
         self._upstream = upstream
         self._reader = AnswerReader(self, request.method == b"HEAD")
-        self._ended: Deferred[None] = Deferred(lambda _: upstream.drop())
+        self._ended: Deferred[None] = Deferred(self._left)
         self._answered = False
         self._head = b""
         self._produces = False
@@ -289,6 +289,10 @@ class _Answering:
         channel: Any = self._request.channel
         channel.transport.abortConnection()
         self._ended.callback(None)
+
+    def _left(self, _: Deferred[None]) -> None:
+        self._reader.close()
+        self._upstream.drop()
 
     def _too_late(self) -> None:
         self._fail(BackendSilent())

@@ -12,7 +12,6 @@ from twisted.python import usage
 from consolesettings.options import SettingsOptions
 from groundwork.manners import HostRule
 from groundwork.outside import KINDS, Outside
-from groundwork.settled import settled
 from groundwork.tls import spare_tls
 
 
@@ -80,4 +79,4 @@ def makeService(options: Options) -> IService:
 
     from consoleproxy.composing import make_service
 
-    return settled(make_service(options))
+    return make_service(options)

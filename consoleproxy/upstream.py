@@ -22,7 +22,7 @@ class Upstream(Protocol):
     """
     One connection, which serves one request at a time.
 
-    @cvar LOOK: seconds.
+    @cvar LOOK: seconds between two looks at whether a deadline has passed.
     """
 
     LOOK = 10.0

@@ -17,7 +17,8 @@ from twisted.web.http import HTTPChannel
 
 class BoundedChannel(HTTPChannel):
     """
-    @cvar HEAD: seconds from a request's first byte to the end of its head.
+    @cvar HEAD: seconds from a request's first byte to the end of its head; of one that came behind
+        another, from what comes of it next.
     @cvar BODY: seconds from there to the end of its body.
     """
 
@@ -25,7 +26,7 @@ class BoundedChannel(HTTPChannel):
     BODY = 60.0
 
     _limit: IDelayedCall | None = None
-    _seconds = HEAD
+    _allowed = HEAD
     _answering = False
     _arrived = False
     _host: Any = None
@@ -35,17 +36,17 @@ class BoundedChannel(HTTPChannel):
         super().dataReceived(data)
         # Most are here at once, so nothing has to be begun and called off.
         if self._limit is None and not self._answering and not self._arrived:
-            self._limit = self.callLater(self._seconds, self._too_slow)
+            self._limit = self.callLater(self._allowed, self._too_slow)
 
     def allHeadersReceived(self) -> None:
-        self._seconds = self.BODY
+        self._allowed = self.BODY
         if self._limit is not None:
             self._limit.reset(self.BODY)
         super().allHeadersReceived()
 
     def allContentReceived(self) -> None:
         self._answering = self._arrived = True
-        self._seconds = self.HEAD
+        self._allowed = self.HEAD
         self._forget()
         super().allContentReceived()
 
@@ -60,7 +61,7 @@ class BoundedChannel(HTTPChannel):
         return self._host
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._arrived = True
+        self._arrived = True  # if it is lost while it is read, there is nothing to begin
         self._forget()
         super().connectionLost(reason)
 

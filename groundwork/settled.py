@@ -7,23 +7,15 @@ carried on.
 from __future__ import annotations
 
 import gc
-from typing import TypeVar
-
-S = TypeVar("S")
+from typing import Any
 
 
-def settled(service: S) -> S:
-    """
-    Have it so as soon as the reactor runs.
-
-    @return: C{service}, with which the daemon begins.
-    """
-    from twisted.internet import reactor
-
-    reactor.callWhenRunning(_settle)
-    return service
+def settle_when_running(reactor: Any) -> None:
+    """Have it so as soon as C{reactor} runs."""
+    reactor.callWhenRunning(settle)
 
 
-def _settle() -> None:
+def settle() -> None:
+    """Have the collector look at nothing any more that there is now."""
     gc.collect()
     gc.freeze()

@@ -1,7 +1,7 @@
 """
 Who speaks no TLS need not load it.
 
-Twisted loads OpenSSL wherever it is installed, with whatever connects or listens: 11 MB and
+Twisted loads OpenSSL wherever it is installed, with whatever connects or listens: 13 MB and
 0.1 s of each process (measured).  So what a daemon is told is read first, and its network is
 imported after that.
 """

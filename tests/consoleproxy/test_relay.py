@@ -229,6 +229,37 @@ class RelayTests(SynchronousTestCase):
         self.assertEqual((answer.status, answer.body), (200, b""))
         self.assertNotEqual(answer.headers.get("content-length"), "0")
 
+    def test_pipelined_heads(self) -> None:
+        """
+        Of two that were asked in one breath each is answered, and a GET behind them, on the same
+        connection, by headers alone and by its body.
+        """
+        self.stage.backend(POSTED.removesuffix(b"ok"), POSTED.removesuffix(b"ok"), POSTED)
+        end = f"/console/{NAME}/log HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {self.stage.cookie()}"
+        words = "".join(f"{method} {end}\r\n\r\n" for method in ("HEAD", "HEAD", "GET"))
+
+        browser = self.stage.browser(words.encode())
+
+        answers = browser.heard.split(b"HTTP/1.1 200 OK\r\n")[1:]
+        self.assertEqual([each.partition(b"\r\n\r\n")[2] for each in answers], [b"", b"", b"ok"])
+        self.assertTrue(all(b"X-Content-Type-Options: nosniff" in each for each in answers))
+        self.assertFalse(browser.lost)
+
+    def test_old_client(self) -> None:
+        """
+        One of HTTP/1.0 gets an answer without chunks, and its end by the connection's.
+        """
+        self.stage.backend(CHUNKED)
+        browser = self.stage.browser(
+            f"GET /console/{NAME}/log HTTP/1.0\r\nHost: 127.0.0.1\r\n"
+            f"Cookie: {self.stage.cookie()}\r\n\r\n".encode()
+        )
+
+        self.assertTrue(browser.heard.startswith(b"HTTP/1.0 200 OK\r\n"))
+        self.assertNotIn(b"Transfer-Encoding", browser.heard)
+        self.assertTrue(browser.heard.endswith(b"\r\n\r\nhello"))
+        self.assertTrue(browser.lost)
+
     def test_no_http(self) -> None:
         """
         What answers something else than HTTP is broken.

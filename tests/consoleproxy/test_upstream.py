@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from consoleproxy.relay import Relay
 from consoleproxy.upstream import UpstreamPool
 from tests.consoleproxy.stage import NAME, Stage, answer_in, some_grant
 
@@ -101,3 +102,26 @@ class KeptTests(SynchronousTestCase):
         lost = [backend.lost for backend in self.stage.backends]
         self.assertEqual(lost.count(False), UpstreamPool.MOST_EACH)
         self.assertEqual(lost.count(True), 3)
+
+    def test_used_again(self) -> None:
+        """
+        Each use of a kept connection has its own time: an answer that comes late the second time
+        is waited for as long as the first, and half a minute begins anew.
+        """
+        self.stage.backend(ANSWER, ANSWER)
+        self.stage.ask_console()
+        for _ in range(3):
+            self.stage.clock.pass_time(UpstreamPool.KEPT - 6, 1.0)
+            self.stage.backends[0]._answers.append(ANSWER)
+            self.assertEqual(self.stage.ask_console().body, b"ok")
+        self.assertEqual(len(self.stage.backends), 1)
+        self.stage.backends[0]._answers.clear()
+
+        words = f"GET /console/{NAME}/ HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: "
+        browser = self.stage.browser(f"{words}{self.stage.cookie()}\r\n\r\n".encode())
+        self.stage.clock.pass_time(Relay.ANSWER - 1, 1.0)
+        self.assertEqual(browser.heard, b"")
+        self.stage.clock.pass_time(2, 1.0)
+
+        self.assertEqual(answer_in(browser.heard).status, 504)
+        self.assertTrue(self.stage.backends[0].lost)
