@@ -161,12 +161,10 @@ class WebSocket(Tcp):
         self.socket.sendall(head + b"\0\0\0\0" + payload)
 
     def recv(self) -> list[Piece]:
-        came, self._rest = self._rest, b""
-        if not came or not (pieces := self._parse(came)):
-            pieces = self._parse(self._rest + self._more())
-        return pieces
+        return self._parse(b"") or self._parse(self._more())
 
-    def _parse(self, came: bytes) -> list[Piece]:
+    def _parse(self, more: bytes) -> list[Piece]:
+        came, self._rest = self._rest + more, b""
         pieces: list[Piece] = []
         at, end = 0, len(came)
         while at < end:
