@@ -228,8 +228,8 @@ class _Answering:
             raise BackendRefuses()
         self._upstream.calm()
         self._answered = True
-        # In one piece, with what comes first of the body: by C{Request.write}, with its
-        # headers set one by one, an answer took 60 µs more (measured).
+        # In one piece, with what comes first of the body; C{Request.write} would have each
+        # header checked again that the reader has checked.
         request = self._request
         ours = dict(_STRICT)
         ours.update((n, list(v)) for n, v in request.responseHeaders.getAllRawHeaders())
