@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from computeagent.foundry import FOUNDRY
 from demo.guest import Guest
 from demo.libvirtd import PrivateLibvirt
 
@@ -113,7 +114,7 @@ def console_children_of(pid: int) -> list[int]:
         it is there before the first one, and stays after the last.  What that forks has its
         command, but another parent.
     """
-    foundries = [each for each in children_of(pid) if "ajaxterm.scouting" in command_of(each)]
+    foundries = [each for each in children_of(pid) if FOUNDRY in command_of(each)]
     forked = [child for each in foundries for child in children_of(each)]
     return [each for each in children_of(pid) if each not in foundries or each in forked]
 

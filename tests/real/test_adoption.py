@@ -18,6 +18,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 from websockets.exceptions import WebSocketException
 
+from computeagent.foundry import FOUNDRY
 from computeagent.pids import start_time
 from demo.guest import Guest
 from tests.rabbit import MISSING as NO_RABBIT
@@ -182,11 +183,9 @@ class KilledTests(AdoptionTestCase):
 
     def foundry(self) -> int:
         def found() -> list[int]:
-            return [
-                pid
-                for pid in children_of(self.fleet.agent.pid)
-                if "ajaxterm.scouting" in command_of(pid)
-            ][:1]
+            return [pid for pid in children_of(self.fleet.agent.pid) if FOUNDRY in command_of(pid)][
+                :1
+            ]
 
         [foundry] = self.fleet.agent.until(found, "there is a foundry")
         return foundry
