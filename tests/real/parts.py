@@ -13,6 +13,7 @@ import atexit
 import contextlib
 import functools
 import os
+import random
 import shutil
 import socket
 import time
@@ -85,9 +86,15 @@ def new_guest(case: Any, name: str, **how: Any) -> Guest:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as trying:
-        port: int = trying.getsockname()[1]
-        return port
+    """
+    @return: one below those that the kernel gives to whoever connects, which could be
+        somebody's before we listen on it.
+    """
+    for _ in range(100):
+        port = random.randrange(20000, 32000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("no port is free")
 
 
 def children_of(pid: int) -> list[int]:

@@ -145,12 +145,16 @@ class FoundryTests(WorkshopContract, TestCase):
         """
         before = await self.start()
         assert self.workshop._foundry is not None and self.workshop._foundry._talk is not None
-        stuck, self.workshop._foundry._talk.PATIENCE = self.foundry, 0.1
-        os.kill(stuck, signal.SIGSTOP)
-        for _ in range(2):
-            await self.start()
+        stuck, self.workshop._foundry._talk.PATIENCE = self.workshop._foundry._child, 0.1
+        assert stuck is not None
+        os.kill(stuck.pid, signal.SIGSTOP)
+        spawned = [await self.start() for _ in range(2)]
         after = await self.start()
 
         self.assertIsInstance(after.child, Forked)
-        self.assertNotEqual(self.foundry, stuck)
+        self.assertNotEqual(self.foundry, stuck.pid)
+        self.assertIn("signal", await stuck.when_ended())
         await before.orders.give("grant", **GRANT)
+        for each in (before, *spawned):
+            os.kill(each.child.pid, signal.SIGKILL)
+            await each.child.when_ended()
