@@ -37,10 +37,13 @@ export class Menu {
     opener.title = strings.menu;
     this._panel.setAttribute("aria-label", strings.menu);
     this._panel.append(this._text(), this._view(), this._guest(), this._console());
+    // Before it is shown: "toggle" comes later, and a busy browser would show what was so before.
+    this._panel.addEventListener("beforetoggle", (event) => {
+      if (/** @type {ToggleEvent} */ (event).newState === "open") this._refresh();
+    });
     this._panel.addEventListener("toggle", (event) => {
-      if (/** @type {ToggleEvent} */ (event).newState === "open") {
-        this._refresh();
-      } else if (document.activeElement === opener || document.activeElement === document.body) {
+      const isOpen = /** @type {ToggleEvent} */ (event).newState === "open";
+      if (!isOpen && (document.activeElement === opener || document.activeElement === document.body)) {
         actions.focus();
       }
     });
