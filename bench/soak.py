@@ -27,6 +27,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -256,14 +257,19 @@ async def sample(house: House) -> Row:
 
 def growth(rows: Sequence[Row], name: str) -> float:
     """
-    @return: by how much a line through the second half of the samples rises.
+    @return: by how much a line through the second half of the samples rises.  The line is
+        Theil's and Sen's, the median of those through any two: a house that forks just when it is
+        looked at seems to have half its memory, and least squares would make much of that.
     """
     half = [row for row in rows[len(rows) // 2 :] if name in row]
     if len(half) < 2:
         return 0.0
     times = [row["minute"] for row in half]
-    fit = statistics.linear_regression(times, [row[name] for row in half])
-    return fit.slope * (times[-1] - times[0])
+    slopes = [
+        (later[name] - one[name]) / (later["minute"] - one["minute"])
+        for one, later in combinations(half, 2)
+    ]
+    return statistics.median(slopes) * (times[-1] - times[0])
 
 
 async def watch(
