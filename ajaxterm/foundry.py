@@ -141,6 +141,9 @@ class Foundry:
             return
         self.children[pidfd] = pid
         self._say({"pid": pid}, pidfd)
+        if self._agent is None:
+            # Nobody knows of it, and who asked has another one serve the same sockets.
+            os.kill(pid, signal.SIGKILL)
 
     def _be_child(self, options: Any, handed: list[int]) -> NoReturn:
         status = 1

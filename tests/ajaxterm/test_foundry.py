@@ -71,3 +71,26 @@ class CrowdedTests(SynchronousTestCase):
         said = said_by(CROWDED.replace("ROOM", "3"))
 
         self.assertEqual(said, " {} False\nno child\n")
+
+
+class AbandonedTests(SynchronousTestCase):
+    def test_child_that_nobody_hears_of(self) -> None:
+        """
+        An agent that has given the foundry up, while its order was still to be read, has the
+        terminal started another way: a child that can't be told of does not live.
+        """
+        said = said_by("""
+            import os, socket, time
+            from ajaxterm.foundry import Foundry
+
+            ours, theirs = socket.socketpair()
+            handed = [os.open("/dev/null", os.O_RDWR) for _ in range(4)]
+            foundry = Foundry(theirs, lambda argv: argv, lambda options: time.sleep(60))
+            socket.send_fds(ours, [b'{"argv": []}\\n'], handed)
+            ours.close()
+            foundry._listen()
+            [pid] = foundry.children.values()
+            print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        """)
+
+        self.assertEqual(said, "-9\n")
