@@ -34,6 +34,8 @@ from groundwork.site import BoundedSite
 
 LAST_WORDS = 0.2
 """Seconds in which what was said last can leave before the process ends."""
+LAST_QUESTIONS = 2.0
+"""Seconds for viewers to ask once more, who are told nothing unless they ask."""
 
 
 @cache
@@ -142,11 +144,14 @@ class Terminal:
         self._ports.append(HandedPort(self._reactor, listening, factory))
 
     def _ended(self, end: End) -> None:
+        all_told = self.session.all_told
         for port in self._ports:
-            port.stopListening()
+            if all_told or port.factory is not self.site:
+                port.stopListening()
         self._report({"event": "ended", "reason": end.reason})
         if not self._leaving:
-            self._stopping = self._reactor.callLater(LAST_WORDS, self._stop)
+            patience = LAST_WORDS if all_told else LAST_QUESTIONS
+            self._stopping = self._reactor.callLater(patience, self._stop)
 
     def _leave(self) -> Deferred[None] | None:
         # A signal has stopped the reactor, so nobody else must.

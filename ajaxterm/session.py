@@ -53,6 +53,9 @@ class Session:
     """
     @ivar id: public; tells this session from an earlier one at the same place.
     @ivar state: of the line: C{live}, or C{waiting} with a C{message} for people.
+    @ivar end: why it has ended, once it has.
+    @ivar all_told: whether all who were there then have been told so, or some are to hear
+        it when they ask again.
     @ivar down: whether it waits for its guest, so that nothing can be typed.
     @ivar report: tells the agent something.
     @cvar MOST_VIEWERS: connected at a time.
@@ -91,6 +94,7 @@ class Session:
         self._seats = Seats(self.MOST_ABSENT)
         self._present = self._seats.present
         self.end: End | None = None
+        self.all_told = True
         self.state = "live"
         self.message = ""
         self.down = False
@@ -355,7 +359,9 @@ class Session:
         for part in (self.leaving, self.idleness, self.keyboard, self.keys):
             part.stop()
         self._seats.forget_absent()
-        self._dismiss(list(self._present.values()), end)
+        there = list(self._present.values())
+        self.all_told = all(seat.viewer is None or seat.viewer.reachable for seat in there)
+        self._dismiss(there, end)
         if self._recorder is not None:
             self._recorder.stop()
         self._log.info("Console {title} ended: {why}", title=self.title, why=end.reason)

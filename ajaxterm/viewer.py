@@ -64,10 +64,14 @@ class Viewer(Protocol):
 
     @ivar resumes: whether it can come back, and sends again what was not counted.
     @ivar through: the proxy that it came through, by the name that this gave itself.
+    @ivar reachable: whether it can be told something now, and not only when it asks again.
     """
 
     resumes: bool
     through: str
+
+    @property
+    def reachable(self) -> bool: ...
 
     def output_ready(self) -> None:
         """There is output again; C{Session.take} it when it can be written."""

@@ -29,6 +29,7 @@ class ViewerLog:
 
     resumes = False
     through = ""
+    reachable = True
 
     _seat: Seat | None = None
 

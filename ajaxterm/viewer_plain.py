@@ -30,6 +30,7 @@ class ViewerPlain:
 
     resumes = False
     through = ""
+    reachable = True
 
     _socket: WebSocket
     _seat: Seat | None = None

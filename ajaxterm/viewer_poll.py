@@ -137,6 +137,10 @@ class ViewerPoll:
 
     # The session's side.
 
+    @property
+    def reachable(self) -> bool:
+        return self._poll is not None
+
     def output_ready(self) -> None:
         self._flush_soon()
 

@@ -32,6 +32,7 @@ class ViewerV1:
 
     resumes = True
     through = ""
+    reachable = True
 
     _socket: WebSocket
     _seat: Seat | None = None

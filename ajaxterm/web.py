@@ -275,8 +275,6 @@ class TerminalResource(Resource):
         except BadHandshake as bad:
             request.setHeader("Sec-WebSocket-Version", "13")
             return _say(request, 400, f"No WebSocket: {bad}.")
-        if self._session.end is not None:
-            return _say(request, 403, "This console has ended. Ask for a new URL.")
         viewer: ViewerV1 | ViewerPlain
         if subprotocol == V1:
             viewer = ViewerV1(self._clock, self._session, grant, self._release)

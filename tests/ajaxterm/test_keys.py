@@ -21,6 +21,7 @@ class Typist:
 
     resumes = True
     through = ""
+    reachable = True
 
     def __init__(self, name: str) -> None:
         self.seat = Seat(name, "", Grant("g", "rw", "ann", 1), self, 0)

@@ -11,13 +11,14 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from ajaxterm.control import Control
-from ajaxterm.grants import digest_of
+from ajaxterm.grants import Grant, digest_of
 from ajaxterm.idleness import Limits
-from ajaxterm.serve import LAST_WORDS, Terminal, Terms, release, serve_guest
+from ajaxterm.serve import LAST_QUESTIONS, LAST_WORDS, Terminal, Terms, release, serve_guest
 from ajaxterm.viewer import End
 from ajaxterm.web import OwnDoor, ProxyDoor
 from tests.ajaxterm.fakereactor import FakeReactor
 from tests.ajaxterm.stage import PAGE, FakeLine
+from tests.ajaxterm.viewers import FakeViewer
 
 TERMS = Terms("web1", Limits(10.0), 4096)
 
@@ -52,6 +53,26 @@ class TerminalTests(SynchronousTestCase):
         self.assertEqual(self.stops, [])
         self.reactor.advance(LAST_WORDS)
         self.assertEqual(self.stops, [True])
+
+    def test_who_is_yet_to_ask(self) -> None:
+        """
+        A viewer that asks again and again is just between two questions: it may ask once more.
+        """
+        listening = socket.create_server(("127.0.0.1", 0))
+        self.terminal.adopt(listening, self.terminal.site)
+        grant = Grant("g1", "rw", "ann", 60.0)
+        self.terminal.grants.add(digest_of("s"), grant)
+        viewer = FakeViewer(self.terminal.session)
+        viewer.reachable = False
+        viewer.attach(grant)
+
+        self.terminal.session.finish(End("closed", "", 1000))
+
+        self.reactor.advance(LAST_WORDS)
+        self.assertEqual((self.stops, len(self.reactor.getReaders())), ([], 1))
+        self.reactor.advance(LAST_QUESTIONS)
+        self.assertEqual(self.stops, [True])
+        listening.close()
 
     def test_stopped_by_a_signal(self) -> None:
         """

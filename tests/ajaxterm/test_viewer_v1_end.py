@@ -37,6 +37,20 @@ class CloseTests(V1Fixture):
             self.assertEqual(client.closed, end.code)
             self.assertTrue(client.lost)
 
+    def test_too_late(self) -> None:
+        """
+        Who comes, or comes back, when it is over is told how it ended.
+        """
+        self.stage.session.finish(End("closed", "Ann closed it.", 1000))
+
+        client = self.stage.attached("rw")
+        plain = self.stage.plain("rw")
+        self.settle()
+
+        self.assertEqual(client.names(), ["end"])
+        self.assertEqual(client.event("end")["message"], "Ann closed it.")
+        self.assertEqual((client.closed, plain.closed), (1000, 1000))
+
     def test_revoked(self) -> None:
         """
         4003, and no use in coming back.

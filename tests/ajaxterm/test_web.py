@@ -10,7 +10,6 @@ from twisted.logger import globalLogPublisher
 from twisted.test.proto_helpers import EventLoggingObserver
 from twisted.trial.unittest import SynchronousTestCase
 
-from ajaxterm.viewer import End
 from ajaxterm.web import NoPage, Page
 from tests.ajaxterm.stage import Stage
 
@@ -278,16 +277,6 @@ class AttachTests(SynchronousTestCase):
         headers = {"Upgrade": "h2c", "Connection": "Upgrade"}
 
         self.assertEqual(self.stage.ask("GET", "/", "s", headers).body, b"<html>")
-
-    def test_ended_console(self) -> None:
-        """
-        An ended console takes nobody.
-        """
-        self.stage.session.finish(End("closed", "", 1000))
-
-        answer = self.stage.ask("GET", "/ws", "s", UPGRADE)
-
-        self.assertEqual(answer.status, 403)
 
 
 class PageTests(SynchronousTestCase):

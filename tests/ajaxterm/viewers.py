@@ -21,6 +21,7 @@ class FakeViewer:
     seat: Seat
     resumes = True
     through = ""
+    reachable = True
 
     def __init__(self, session: Session, eager: bool = True) -> None:
         self._session = session

@@ -4,6 +4,7 @@ Tests of the proxy under TLS, on real sockets.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import os
@@ -228,8 +229,9 @@ class RenewalTests(TlsTestCase):
         echoed = [0] * 20
 
         def serve(backend: socket.socket) -> None:
-            while words := backend.recv(65536):
-                backend.sendall(words)
+            with contextlib.suppress(OSError):  # it is closed when all is over
+                while words := backend.recv(65536):
+                    backend.sendall(words)
 
         def type_keys(number: int, browser: ssl.SSLSocket) -> None:
             dice = random.Random(number)
