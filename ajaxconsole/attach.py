@@ -12,7 +12,6 @@ import contextlib
 import os
 import select
 import signal
-import ssl
 import sys
 import termios
 import time
@@ -109,16 +108,17 @@ class Attach:
         self,
         terminal: Terminal,
         escape: Escape,
-        tls: ssl.SSLContext,
+        connect: Callable[[str], SocketLink],
         grant: Callable[[], str],
         is_read_only: bool,
     ) -> None:
         """
+        @param connect: to a URL.
         @param grant: asks for a URL of the console.
         """
         self._terminal = terminal
         self._escape = escape
-        self._tls = tls
+        self._connect = connect
         self._grant = grant
         self._is_read_only = is_read_only
         self._attachment = Attachment(terminal.show, terminal.notice)
@@ -140,7 +140,7 @@ class Attach:
         attempts, since = 0, time.monotonic()
         while True:
             try:
-                self._link = SocketLink(url, self._tls)
+                self._link = self._connect(url)
                 self._attachment.connected(self._link.send)
                 self._heard = time.monotonic()
                 while not self._attachment.is_attached:
@@ -182,7 +182,7 @@ class Attach:
         leave_by = 0.0
         while True:
             now = time.monotonic()
-            if self._is_leaving and not leave_by:
+            if (self._is_leaving or self._input_ended) and not leave_by:
                 leave_by = now + _LAST_KEYS
             if leave_by and (self._attachment.is_counted or now > leave_by):
                 return
@@ -227,7 +227,7 @@ class Attach:
     def _read_keys(self) -> None:
         piece = os.read(self._terminal.stdin, 4096)
         if not piece:
-            self._input_ended = self._is_leaving = True
+            self._input_ended = True
             return
         typed = self._escape.typed(piece)
         if not self._is_read_only:
@@ -257,10 +257,10 @@ class Attach:
 
     def _wait(self, seconds: float) -> bool:
         """
-        @return: whether the user leaves.
+        @return: whether there is nothing to come back for.
         """
         until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0 and not self._is_leaving:
+        while (left := until - time.monotonic()) > 0 and not self._is_done:
             waiting = [self._terminal.wake]
             if self._listens_to_keys():
                 waiting.append(self._terminal.stdin)
@@ -270,8 +270,14 @@ class Attach:
             if self._terminal.stdin in ready:
                 with contextlib.suppress(Lost):
                     self._read_keys()
-        # Input that ended by itself is still to be told.
-        return self._is_leaving and (not self._input_ended or self._attachment.is_counted)
+        return self._is_done
+
+    @property
+    def _is_done(self) -> bool:
+        """
+        Who leaves, leaves; input that ended by itself is still to be told.
+        """
+        return self._is_leaving or (self._input_ended and self._attachment.is_counted)
 
     def _hang_up(self) -> None:
         self._attachment.lost()

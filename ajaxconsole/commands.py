@@ -114,6 +114,7 @@ def _open(client: Client, asked: Any) -> int:
 def _attach(client: Client, asked: Any) -> int:
     from ajaxconsole.attach import Attach, own_terminal
     from ajaxconsole.escape import Escape, parse_escape
+    from ajaxconsole.socketlink import SocketLink
 
     try:
         escape = Escape(parse_escape(asked.escape))
@@ -125,9 +126,12 @@ def _attach(client: Client, asked: Any) -> int:
     def grant() -> str:
         return str(client.open(guest["id"], mode, asked.device)["url"])
 
-    terminal = own_terminal()
     tls = tls_context(client.account)
-    status = Attach(terminal, escape, tls, grant, asked.read_only).run()
+
+    def connect(url: str) -> SocketLink:
+        return SocketLink(url, tls)
+
+    status = Attach(own_terminal(), escape, connect, grant, asked.read_only).run()
     if asked.json:
         _say(json.dumps({"guest": guest["id"], "left": True}))
     return status
