@@ -116,7 +116,8 @@ class Users:
 
     async def knows(self, user: str, password: bytes) -> bool:
         """
-        Whether there is that user, with that password.
+        Whether there is that user, with that password, also once it is checked: the
+        file may change meanwhile.
 
         @raise Unavailable: too many are being checked.
         """
@@ -130,7 +131,7 @@ class Users:
             password if fits else b"wrong",
             hashed if hashed is not None else self._dearest,
         )
-        if not (fits and right):
+        if not (fits and right) or self._hashes.get(user) != hashed:
             return False
         while len(self._right) >= self.MOST_REMEMBERED:
             self._right.popitem(last=False)

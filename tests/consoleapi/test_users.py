@@ -5,6 +5,7 @@ Who may log in.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import bcrypt
@@ -18,6 +19,14 @@ from consoleapi.users import Users, read_users
 
 def hashed(password: bytes) -> bytes:
     return bcrypt.hashpw(password, bcrypt.gensalt(4))
+
+
+def begin(checks: list[Deferred[bool]], *work: object) -> Deferred[bool]:
+    """
+    A thread that takes its time.
+    """
+    checks.append(Deferred())
+    return checks[-1]
 
 
 class UsersTests(SynchronousTestCase):
@@ -82,6 +91,36 @@ class UsersTests(SynchronousTestCase):
             self.assertFalse(self.knows("ann", b"wrong"))
 
         self.assertEqual(self.checked, 3)
+
+    def test_password_that_changes_while_it_is_checked_is_wrong(self) -> None:
+        """
+        Nor is the old one remembered.
+        """
+        for changed in ({"ann": hashed(b"new")}, {"bob": hashed(b"x")}):
+            checks: list[Deferred[bool]] = []
+            users = Users(self.clock, {"ann": hashed(b"old")}, partial(begin, checks))
+            knowing = Deferred.fromCoroutine(users.knows("ann", b"old"))
+
+            users.change(changed)
+            checks[0].callback(True)
+
+            self.assertFalse(self.successResultOf(knowing))
+            self.assertNoResult(Deferred.fromCoroutine(users.knows("ann", b"old")))
+            self.assertEqual(len(checks), 2)
+
+    def test_file_that_is_read_again_disturbs_no_check(self) -> None:
+        """
+        Somebody else's line is another now.
+        """
+        ann = hashed(b"right")
+        checks: list[Deferred[bool]] = []
+        users = Users(self.clock, {"ann": ann, "bob": hashed(b"old")}, partial(begin, checks))
+        knowing = Deferred.fromCoroutine(users.knows("ann", b"right"))
+
+        users.change({"ann": ann, "bob": hashed(b"new")})
+        checks[0].callback(True)
+
+        self.assertTrue(self.successResultOf(knowing))
 
     def test_memory_has_an_end(self) -> None:
         self.users.MOST_REMEMBERED = 1
