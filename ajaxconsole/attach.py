@@ -34,6 +34,9 @@ _SILENT = 45.0
 _LAST_KEYS = 5.0
 """Seconds that the console has to take what was typed last."""
 
+_PIECE = 4096
+"""Bytes of input that are read at a time."""
+
 _REVOKED = 4003
 
 
@@ -222,10 +225,13 @@ class Attach:
     def _listens_to_keys(self) -> bool:
         if self._input_ended or self._is_leaving:
             return False
-        return self._terminal.is_tty or not self._is_read_only
+        # Somebody at a terminal may want to leave at any time; what is in a pipe
+        # waits there while too little room is left, for one key more than is
+        # read, since the escape may have held one.
+        return self._terminal.is_tty or (not self._is_read_only and self._attachment.room > _PIECE)
 
     def _read_keys(self) -> None:
-        piece = os.read(self._terminal.stdin, 4096)
+        piece = os.read(self._terminal.stdin, _PIECE)
         if not piece:
             self._input_ended = True
             return

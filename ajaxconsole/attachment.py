@@ -16,7 +16,7 @@ from typing import Any
 from ajaxconsole.quiet import Quiet
 
 MOST_KEPT = 64 << 10
-"""Bytes of input that are kept while there is no connection."""
+"""Bytes of input that are kept until the console has counted them."""
 
 _MOST_MESSAGE = 32 << 10
 
@@ -86,12 +86,19 @@ class Attachment:
     def typed(self, keys: bytes) -> None:
         if self.mode == "ro" or not keys:
             return
-        if len(self._kept) + len(keys) > MOST_KEPT:
+        if len(keys) > self.room:
             self._notice("the console takes no input now; what you typed is dropped")
             return
         self._kept += keys
         if self.is_attached:
             self._type(keys)
+
+    @property
+    def room(self) -> int:
+        """
+        Bytes that may be typed now; more at a time are dropped, and that is said.
+        """
+        return MOST_KEPT - len(self._kept)
 
     @property
     def is_counted(self) -> bool:

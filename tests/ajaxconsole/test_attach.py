@@ -15,6 +15,7 @@ from typing import Any, cast
 from twisted.trial.unittest import SynchronousTestCase
 
 from ajaxconsole.attach import Attach, Terminal
+from ajaxconsole.attachment import MOST_KEPT
 from ajaxconsole.escape import Escape
 from ajaxconsole.outcome import DONE
 from ajaxconsole.socketlink import Lost, SocketLink
@@ -25,6 +26,7 @@ class FakeLink:
     A console at the other end.
 
     @ivar taken: the input it has counted.
+    @ivar most: bytes that it was sent and had not counted.
     """
 
     has_more = False
@@ -37,6 +39,7 @@ class FakeLink:
         self._events: list[str] = []
         self._waiting = b""
         self.taken = b""
+        self.most = 0
         self._readable, self._writable = os.pipe()
         case.addCleanup(os.close, self._readable)
         case.addCleanup(os.close, self._writable)
@@ -47,6 +50,7 @@ class FakeLink:
     def send(self, message: bytes | str) -> None:
         if isinstance(message, bytes):
             self._waiting += message
+            self.most = max(self.most, len(self._waiting))
             if len(self._waiting) == len(message):
                 self._count()
         else:
@@ -112,6 +116,29 @@ class PipedTests(SynchronousTestCase):
 
         self.assertEqual(self.attach(b"poweroff\n", lambda: link), DONE)
         self.assertEqual(link.taken, b"poweroff\n")
+
+    def test_all_of_a_long_input_is_told(self) -> None:
+        """
+        The console takes it more slowly than it can be read.
+        """
+        text = b"".join(b"%06d\n" % number for number in range(30_000))
+        link = FakeLink(self)
+
+        self.assertEqual(self.attach(text, lambda: link), DONE)
+        self.assertEqual(link.taken, text)
+        self.assertLessEqual(link.most, MOST_KEPT)
+        self.assertEqual(self.said.read_bytes(), b"")
+
+    def test_input_waits_for_the_console(self) -> None:
+        """
+        Where it is not there at the first attempt.
+        """
+        text = b"x" * (2 * MOST_KEPT)
+        link = FakeLink(self)
+
+        self.assertEqual(self.attach(text, refused, lambda: link), DONE)
+        self.assertEqual(link.taken, text)
+        self.assertLessEqual(link.most, MOST_KEPT)
 
     def test_attempts_to_tell_what_is_left_are_apart(self) -> None:
         """
