@@ -96,6 +96,8 @@ class Console:
         self._rebooting: IDelayedCall | None = None
         self._deaths = 0
         self._started_at = 0.0
+        self._starts = 0
+        self._gone = False
         self._replacing: Deferred[None] | None = None
         self._pause: Deferred[None] | None = None
         self._waiting: list[Deferred[None]] = []
@@ -150,7 +152,7 @@ class Console:
         for name, message in kept.notices.items():
             self._standing.notice(name, message)
         self._line_told = ("waiting" if kept.waits else "live", kept.message)
-        terminal.child.when_ended().addCallback(self._terminal_ended)
+        terminal.child.when_ended().addCallback(self._terminal_ended, self._starts)
         self.line.adopt(self, socat, kept.waits, kept.message, kept.logged)
         self.notice("rebooting", "")
         self._write_state()
@@ -210,7 +212,7 @@ class Console:
             ready: Deferred[None] = Deferred()
             self._waiting.append(ready)
             await ready
-        if self.terminal is None or self.ending:
+        if self.terminal is None or self.ending or self._gone:
             raise TerminalGone()
         return self.terminal
 
@@ -344,13 +346,21 @@ class Console:
     # The terminal.
 
     async def _start_terminal(self, port: int | None = None) -> None:
+        self._starts += 1
+        start = self._starts
+
+        def told(words: Mapping[str, Any]) -> None:
+            if start == self._starts:  # and not one that had to be given up
+                self.terminal_told(words)
+
         terminal = await self._workshop.start_terminal(
-            self.room, self.place.title, self.terminal_told, port, self.lasts
+            self.room, self.place.title, told, port, self.lasts
         )
         self.terminal = terminal
+        self._gone = False
         self._started_at = self._clock.seconds()
         self._write_state()
-        terminal.child.when_ended().addCallback(self._terminal_ended)
+        terminal.child.when_ended().addCallback(self._terminal_ended, start)
 
     async def _tell_before(self, order: str) -> None:
         if self._remember is not None and self.terminal is not None and not self.ending:
@@ -375,7 +385,10 @@ class Console:
             self._viewers.pop(viewer, None)
         self._told(self, words)
 
-    def _terminal_ended(self, how: str) -> None:
+    def _terminal_ended(self, how: str, start: int) -> None:
+        if start != self._starts:
+            return
+        self._gone = True
         if self.ending:
             return  # _close() waits for it
         title = self.place.title
@@ -401,8 +414,7 @@ class Console:
                 port = None if self.terminal is None else self.terminal.port
                 self.room.vacate()
                 await self._start_terminal(port)
-                if self.terminal and await self._standing.give(self.terminal.orders):
-                    await self._tell_before("prefill")
+                if await self._is_told():
                     return
             except Exception as error:
                 why = str(error) or type(error).__name__
@@ -415,6 +427,18 @@ class Console:
                 self._pause = deferLater(self._clock, delay, lambda: None)
                 self._pause.addErrback(lambda failure: failure.trap(CancelledError))
                 await self._pause
+
+    async def _is_told(self) -> bool:
+        """@return: whether the new terminal lives, and knows what it must; or it is ended."""
+        terminal = self.terminal
+        if terminal is None:
+            return False
+        if await self._standing.give(terminal.orders):
+            await self._tell_before("prefill")
+        else:
+            await self._wait_for_the_end_of(terminal, 0.0)
+        # What it was told last may have killed it.
+        return not self._gone
 
     def _replaced(self, _: object) -> None:
         replacing, self._replacing = self._replacing, None

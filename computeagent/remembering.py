@@ -42,16 +42,18 @@ async def tell_before(
     since = line.logged if order == "missed" else 0
     if line.descriptor is None or not line.device.log or since is None:
         return
-    # Ours may be closed while a thread looks at it.
-    descriptor = os.dup(line.descriptor)
+    descriptor = None
     try:
+        # Ours may be closed while a thread looks at it.
+        descriptor = os.dup(line.descriptor)
         before = await remember(line.device, place.uuid, descriptor, since)
         for start in range(0, len(before.output), _PART):
             part = before.output[start : start + _PART]
             await orders.give(order, output=b64encode(part).decode("ascii"))
         if not before.sure:
             await orders.give("mark", text=UNSURE)
-    except (LogRefused, OrderFailed, TerminalGone, TimeoutError) as why:
+    except (LogRefused, OrderFailed, TerminalGone, TimeoutError, OSError) as why:
         _log.warn("What {title} said before is not shown: {why!r}", title=place.title, why=why)
     finally:
-        os.close(descriptor)
+        if descriptor is not None:
+            os.close(descriptor)

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, TimeoutError, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 
 from computeagent.domainxml import SerialDevice
@@ -126,6 +126,7 @@ class FakeWorkshop:
     @ivar lasting: whether each terminal stays when nobody is there.
     @ivar starting: what L{start_terminal} raises, or a C{Deferred} it waits for.
     @ivar joining: what L{join} raises.
+    @ivar mute: how many of the terminals to come answer too late.
     @ivar same_device: whether adopted socats have the device that is opened anew.
     """
 
@@ -139,6 +140,7 @@ class FakeWorkshop:
         self.lasting: list[bool] = []
         self.starting: Exception | Deferred[None] | None = None
         self.joining: Exception | None = None
+        self.mute = 0
         self.same_device = True
 
     @property
@@ -160,6 +162,9 @@ class FakeWorkshop:
         if isinstance(self.starting, Exception):
             raise self.starting
         orders = FakeTerminal(self._clock, FakeChild(100 + len(self.terminals)), told)
+        if self.mute:
+            self.mute -= 1
+            orders.answers["grants"] = TimeoutError()
         self.terminals.append(orders)
         self.titles.append(title)
         if port is None:

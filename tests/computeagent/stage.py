@@ -53,7 +53,7 @@ class AgentTestCase(SynchronousTestCase):
     """
     @ivar api: what an API hears.
     @ivar proxy: what a proxy hears.
-    @ivar before: what guests said before; or why that can't be read.
+    @ivar before: what guests said before; why that can't be read; or what is waited for.
     @ivar since: from where on their logs were read.
     @ivar others: who else reads a line, if anybody does; searched for by the descriptor.
     @ivar lasting: names of guests that are attached to always.
@@ -69,7 +69,7 @@ class AgentTestCase(SynchronousTestCase):
         self.workshop = FakeWorkshop(self.clock)
         self.lasting: set[str] = set()
         self.since: list[int] = []
-        self.before: Before | LogRefused = Before(b"", True)
+        self.before: Before | LogRefused | Deferred[Before] = Before(b"", True)
         self.others: dict[Pty, Bystander] = {}
         self.opener = Opener()
         self.addCleanup(self.opener.close)
@@ -121,7 +121,7 @@ class AgentTestCase(SynchronousTestCase):
         self.since.append(since)
         if isinstance(self.before, LogRefused):
             return fail(self.before)
-        return succeed(self.before)
+        return succeed(self.before) if isinstance(self.before, Before) else self.before
 
     def pass_time(self, seconds: float, step: float = 0.1) -> None:
         """

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from twisted.internet.defer import Deferred
 
+from computeagent.console import CLOSED
 from computeagent.hypervisor import RUNNING, SHUTOFF
 from computeagent.orders import TerminalGone
 from computeagent.place import LIVE, WAITING
@@ -192,6 +193,29 @@ class TerminalTests(ConsoleTestCase):
             self.clock.advance(61)
 
         self.assertEqual(self.console.state, LIVE)
+
+    def test_too_late(self) -> None:
+        """
+        One that does not answer in time is ended before another is started, and counts; what it
+        says is nobody's.
+        """
+        self.workshop.mute = 2
+        self.die()
+        for _ in range(20):
+            self.clock.advance(1.0)
+
+        _, second, third, fourth = self.workshop.terminals
+        self.assertEqual((second.child.runs, third.child.runs), (False, False))
+        self.assertTrue(fourth.child.runs)
+        second.tell("ended", reason="idle")
+        self.assertEqual(self.console.state, LIVE)
+
+        self.workshop.mute = 100
+        self.die()
+        for _ in range(100):
+            self.clock.advance(1.0)
+        self.assertEqual(self.console.state, CLOSED)
+        self.assertEqual(self.workshop.running, [])
 
     def test_none_can_be_started(self) -> None:
         """

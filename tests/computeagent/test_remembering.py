@@ -4,7 +4,10 @@ Tests for L{computeagent.remembering}: a new terminal is told what was said befo
 
 from __future__ import annotations
 
+import os
 from base64 import b64decode
+
+from twisted.internet.defer import Deferred
 
 from computeagent.guestlog import Before, LogRefused
 from computeagent.hypervisor import RUNNING, SHUTOFF
@@ -49,6 +52,36 @@ class RememberingTests(AgentTestCase):
         self.got()
 
         self.assertEqual([order for order, _ in self.terminal.given[:2]], ["prefill", "mark"])
+
+    def test_terminal_dies_of_it(self) -> None:
+        """
+        A terminal that took another's place and dies while it is told has its place taken too.
+        """
+        self.got()
+        self.before = reading = Deferred()
+        self.terminal.child.die()
+        self.pass_time(1)
+        self.terminal.child.die()
+
+        self.before = Before(b"Booting.", True)
+        reading.callback(self.before)
+        self.pass_time(10)
+
+        self.assertEqual(len(self.workshop.terminals), 3)
+        self.assertEqual(len(self.workshop.running), 2)
+        self.assertEqual(self.told(), b"Booting.")
+        self.got(user="bob")
+
+    def test_no_descriptor(self) -> None:
+        """
+        Nor does a lack of descriptors.
+        """
+        self.patch(os, "dup", lambda _: os.open("/nowhere", os.O_RDONLY))
+
+        self.got()
+
+        self.assertEqual(self.terminal.orders("prefill"), [])
+        self.assertEqual(len(self.flushLoggedErrors()), 0)
 
     def test_refused(self) -> None:
         """
