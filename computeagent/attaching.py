@@ -3,14 +3,19 @@ Consoles that are there from their guests' start, whether anybody asks or not
 (C{attach = always}), so that who comes later finds what the guest said as it booted.
 
 Such a console is opened when libvirt says that its guest was started, and for the guests
-that run already when libvirt is reached.  It does not end when nobody is there; but
-leave to attach to it does, after the same idle time.
+that run already when libvirt is reached; and again when it broke, or ended because nobody
+used it.  One that somebody has closed stays closed until the guest's next start.  It does
+not end when nobody is there; but leave to attach to it does, after the same idle time.
+
+An agent may adopt consoles that were opened under other settings: one that shall not last
+any more ends when it is idle, one that shall is opened anew when it has ended.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -41,14 +46,20 @@ def lasting(attach: str, patterns: Sequence[str]) -> Callable[[str], bool]:
     return lambda name: any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
+_OPENED_ANEW = ("broken", "idle", "input", "watching")
+"""Why a console may have ended that is to be there all the same."""
+
+
 class Attaching:
     """
     @cvar TRIES: to open a console; its guest may not be ready in the first moment.
     @cvar PAUSE: seconds between two.
+    @cvar SLOW: seconds until a libvirt that is there but does not answer is asked again.
     """
 
     TRIES = 5
     PAUSE = 1.0
+    SLOW = 10.0
 
     _log = Logger()
 
@@ -98,17 +109,23 @@ class Attaching:
         for a C{reason}.
         """
         timer = self._idle.pop(console, None)
-        if timer is not None and timer.active():
+        if timer is not None:
             timer.cancel()
-        if self._stopped or not console.lasts:
+        if self._stopped:
             return
         if event == "closed":
-            if reason == "broken":
-                self._try_later(console.place.uuid, self.TRIES)
-            return
-        if console.viewers:
-            return
-        self._idle[console] = self._clock.callLater(self._idle_timeout, self._unused, console)
+            if reason in _OPENED_ANEW and self._lasts(console.place.domain):
+                pause = self.PAUSE if reason == "broken" else 0.0
+                self._try_later(pause, console.place.uuid, self.TRIES)
+        elif console.lasts and not console.viewers:
+            self._idle[console] = self._clock.callLater(self._idle_timeout, self._is_idle, console)
+
+    def _is_idle(self, console: Console) -> None:
+        del self._idle[console]
+        if self._lasts(console.place.domain):
+            self._unused(console)
+        else:
+            console.close("idle", "")
 
     def _begin(self, work: Any) -> None:
         working = Deferred.fromCoroutine(work)
@@ -118,11 +135,13 @@ class Attaching:
         try:
             found = await self._hypervisor.domains()
         except HypervisorAway:
+            if not self._hypervisor.away and not self._stopped:
+                self._later(self.SLOW, self._attach_all)
             return
         for domain in found:
             # One after another: a host that has just come up has more to do.
             if domain.state in WITH_A_PROCESS and self._lasts(domain.name):
-                await self._attach(domain.uuid, 1)
+                await self._attach(domain.uuid, self.TRIES)
 
     async def _attach(self, uuid: str, tries: int) -> None:
         if self._stopped:
@@ -135,14 +154,17 @@ class Attaching:
             self._log.debug("{uuid} is not attached to: {why}", uuid=uuid, why=reason)
         except (HypervisorAway, BusFailure) as reason:
             if tries > 1 and not self._stopped:
-                self._try_later(uuid, tries - 1)
+                self._try_later(self.PAUSE, uuid, tries - 1)
             else:
                 self._log.warn("{uuid} can't be attached to: {why}", uuid=uuid, why=reason)
 
-    def _try_later(self, uuid: str, tries: int) -> None:
-        def again() -> None:
-            self._pauses.discard(call)
-            self._begin(self._attach(uuid, tries))
+    def _try_later(self, delay: float, uuid: str, tries: int) -> None:
+        self._later(delay, partial(self._attach, uuid, tries))
 
-        call = self._clock.callLater(self.PAUSE, again)
+    def _later(self, delay: float, work: Callable[[], Any]) -> None:
+        def begin() -> None:
+            self._pauses.discard(call)
+            self._begin(work())
+
+        call = self._clock.callLater(delay, begin)
         self._pauses.add(call)

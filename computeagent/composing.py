@@ -66,9 +66,11 @@ class AgentService(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        await self._agent.stop(self._leave)
-        await self._bus.stop()
-        await self._workshop.close(self._leave)
+        try:
+            await self._agent.stop(self._leave)
+        finally:  # whatever went wrong there, the children must not be forgotten
+            await self._bus.stop()
+            await self._workshop.close(self._leave)
 
 
 def make_agent(reactor: Any, options: AgentOptions, bus: IConsoleBus) -> AgentService:

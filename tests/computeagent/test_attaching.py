@@ -4,6 +4,7 @@ Tests for L{computeagent.attaching}: consoles that are there before anybody asks
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from computeagent.attaching import lasting
@@ -139,6 +140,57 @@ class AttachingTests(AgentTestCase):
 
         self.assertEqual(self.workshop.running, [])
 
+    def test_unused(self) -> None:
+        """
+        One that ended because nobody used it is opened anew at once: who attaches always
+        wants it held.
+        """
+        self.start()
+        for number, reason in enumerate(("input", "watching", "idle"), 2):
+            self.terminal.end(reason)
+            self.pass_time(0.5)
+
+            self.assertEqual(len(self.workshop.terminals), number)
+            self.assertEqual(len(self.workshop.running), 2)
+
+    def start_another(self) -> None:
+        self.bus.stop()
+        self.successResultOf(Deferred.fromCoroutine(self.agent.stop(leave=True)))
+        self.rooms.prepare()
+        self.make_agent()
+        self.agent.start()
+        self.bus.start()
+        self.pass_time(0.2)
+
+    def test_wanted_since(self) -> None:
+        """
+        One that was opened on demand ends when it is idle; if the agent that has adopted it is
+        to attach always, another one is there then.
+        """
+        self.lasting.clear()
+        self.got()
+        self.lasting.add("web1")
+        self.start_another()
+
+        self.terminal.end("idle")
+        self.pass_time(0.5)
+
+        self.assertEqual(self.workshop.lasting, [False, True])
+        self.assertEqual(len(self.workshop.running), 2)
+
+    def test_wanted_no_more(self) -> None:
+        """
+        One that an earlier agent was to attach to always ends when it is idle.
+        """
+        self.start()
+        self.lasting.clear()
+        self.start_another()
+
+        self.pass_time(IDLE + 10, 10)
+
+        self.assertEqual(self.api.of("console_is")[-1]["reason"], "idle")
+        self.assertEqual(self.workshop.running, [])
+
     def test_logout(self) -> None:
         """
         Whether somebody was left logged in at the guest is told on.
@@ -150,6 +202,19 @@ class AttachingTests(AgentTestCase):
 
         told = self.api.of("console_is")[-1]
         self.assertEqual((told["event"], told["outcome"]), ("logout", "in"))
+
+    def test_everything_ends(self) -> None:
+        """
+        An agent whose consoles have long been idle can be stopped all the same.
+        """
+        self.start()
+        self.pass_time(IDLE + 1, 10)
+
+        stopping = Deferred.fromCoroutine(self.agent.stop())
+        self.pass_time(1)
+
+        self.successResultOf(stopping)
+        self.assertEqual(self.workshop.running, [])
 
     def test_stopped(self) -> None:
         """
