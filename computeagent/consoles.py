@@ -17,6 +17,7 @@ from computeagent.failures import failure_of
 from computeagent.guestline import GuestLine
 from computeagent.hypervisor import (
     WITH_A_PROCESS,
+    Domain,
     HypervisorAway,
     IHypervisor,
     NoSuchDomain,
@@ -28,7 +29,7 @@ from computeagent.place import Absent, Place
 from computeagent.remembering import Remember
 from computeagent.rooms import Room, Rooms, new_name
 from computeagent.workshop import IWorkshop
-from consolebus.ibus import NotFound, Unavailable
+from consolebus.ibus import Conflict, NotFound, Unavailable
 
 Told = Callable[[Console, Mapping[str, Any]], None]
 """Hears C{opened}, then what the console tells, then C{closed}."""
@@ -76,6 +77,7 @@ class Consoles:
         self._remember = remember
         self._open: dict[tuple[str, str], Console] = {}
         self._opening: dict[tuple[str, str], list[Deferred[Console]]] = {}
+        self._moved: set[tuple[str, str]] = set()
         self._stopping = False
 
     def __iter__(self) -> Iterator[Console]:
@@ -149,6 +151,8 @@ class Consoles:
             for other in self._opening.pop(key):
                 other.errback(failure)
             raise failure from error
+        finally:
+            self._moved.discard(key)
         for other in self._opening.pop(key):
             other.callback(console)
         return console
@@ -225,6 +229,8 @@ class Consoles:
         for console in self:
             if console.place.uuid == uuid:
                 console.happened(happened)
+        if happened == "migrated":
+            self._moved |= {key for key in self._opening if key[0] == uuid}
 
     def look_after(self) -> None:
         """
@@ -238,10 +244,14 @@ class Consoles:
         @param consoles: those that were open before libvirt is asked.
         """
         try:
-            found = {domain.uuid: domain for domain in await self._hypervisor.domains()}
+            domains = await self._hypervisor.domains()
+            found: dict[str, Domain] | None = {domain.uuid: domain for domain in domains}
         except HypervisorAway:
-            return
+            found = None
         for console in consoles:
+            if found is None:
+                console.line.see(Absent.UNSEEN)  # it asks again, if it has to know
+                continue
             domain = found.get(console.place.uuid)
             if domain is None:
                 console.line.see(Absent.REMOVED)
@@ -267,6 +277,10 @@ class Consoles:
         if self._stopping:
             await console.close(*_LEAVING)
             self._want_to_go_on()
+        if (place.uuid, place.device) in self._moved:
+            console.happened("migrated")
+            await self.gone(console)
+            raise Conflict(f"guest {place.domain} was just moved to another host; ask for it there")
         if console.ending:
             await self.gone(console)
             raise TerminalGone()

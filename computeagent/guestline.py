@@ -276,10 +276,13 @@ class GuestLine:
             await self._hold(found)
         if self.state != WAITING and (gone or self._has_hung_up()):
             self._begin_to_wait()
-        if self.state == WAITING:
+        if found is Absent.UNSEEN and (self.state == WAITING or self.descriptor is None):
+            self._try_later()  # that libvirt is there but was slow nobody tells
+        elif self.state == WAITING:
             if gone:
                 self._unattended = False  # whatever it says next, we are there
             if isinstance(found, Domain):
+                _cancel(self._removing)
                 await self._come_back(found)
             elif found is Absent.REMOVED:
                 self._expect_no_more()
@@ -387,7 +390,6 @@ class GuestLine:
         self.device, self.descriptor = device, descriptor
         self.state = JOINING
         _cancel(self._trying)
-        _cancel(self._removing)
         if self._parting is not None:
             await self._parting
         self._why, self.message = "", BACK

@@ -228,6 +228,24 @@ class OpeningTests(AgentTestCase):
         self.assertEqual(said, "host h1 has 1 consoles open already")
         self.assertEqual(Consoles.MOST, 2000)
 
+    def test_moved_meanwhile(self) -> None:
+        """
+        A guest that moves to another host while its console is opened has none here.
+        """
+        self.workshop.starting = starting = Deferred()
+        asking = self.get()
+        self.hypervisor.set_state(UUID, SHUTOFF)
+        self.agent._consoles.changed(UUID, "migrated")
+        self.pass_time(0.1)
+        self.workshop.starting = None
+        starting.callback(None)
+        self.pass_time(1)
+
+        self.assertIn("another host", str(self.failureResultOf(asking, Conflict).value))
+        self.assertEqual(self.workshop.running, [])
+        self.hypervisor.set_state(UUID, RUNNING)
+        self.got()
+
     def test_no_room(self) -> None:
         """
         If there is no place for its files, the device is closed again.

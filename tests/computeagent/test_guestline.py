@@ -305,6 +305,24 @@ class WaitingTests(ConsoleTestCase):
         self.clock.advance(100)
         self.assertEqual(self.console.state, LIVE)
 
+    def test_back_but_not_ready(self) -> None:
+        """
+        One that is there again is not taken for gone while its device can't be opened yet.
+        """
+        self.stop("destroyed")
+        self.hypervisor.remove(UUID)
+        self.clock.advance(5)
+        self.opener.failing = CannotOpen("it is not there yet")
+        self.hypervisor.add(UUID, "web1", domain_xml())
+        for _ in range(60):
+            self.clock.advance(1)
+        self.assertEqual(self.console.state, WAITING)
+
+        self.opener.failing = None
+        self.clock.advance(30)
+
+        self.assertEqual(self.console.state, LIVE)
+
     def test_device_unplugged_and_plugged(self) -> None:
         """
         A device may go without its guest, and come back.
