@@ -41,7 +41,8 @@ OVER = {
 class Idleness:
     """
     Nothing is scheduled when a key is typed: whoever wakes looks at what
-    happened meanwhile, and sleeps on.
+    happened meanwhile, and sleeps on.  Only the alarm ends anything, even if it is
+    late: who tells of a viewer is in the middle of letting it in, or out.
 
     @cvar WARNING: seconds that a countdown takes, at most half of its limit.
     """
@@ -127,7 +128,7 @@ class Idleness:
         since, limit = self._since[reason], self._limits[reason]
         return since + limit if limit and since is not None else None
 
-    def _look(self) -> None:
+    def _look(self, woken: bool = False) -> None:
         if self._stopped:
             return
         deadlines = [(self._deadline(reason), reason) for reason in self._limits]
@@ -141,7 +142,9 @@ class Idleness:
             return
         now = self._clock.seconds()
         warned = moment - min(self.WARNING, self._limits[reason] / 2)
-        if moment <= now:
+        if moment <= now and not woken:
+            self._sleep_until(now)
+        elif moment <= now:
             self.stop()
             self._over(End(reason, OVER[reason], 1000))
         elif warned <= now and reason != "idle":
@@ -164,4 +167,4 @@ class Idleness:
         self._alarm = None
         if moment is not None:
             delay = max(0.0, moment - self._clock.seconds())
-            self._alarm = self._clock.callLater(delay, self._look)
+            self._alarm = self._clock.callLater(delay, self._look, True)

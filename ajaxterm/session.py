@@ -380,8 +380,12 @@ class Session:
             viewer = seat.viewer
             if viewer is not None:
                 self._vacate(seat)
-                viewer.event(end.event())
-                viewer.ended(end)
+                try:
+                    viewer.event(end.event())
+                    viewer.ended(end)
+                except Exception:
+                    # The others are still to be told, and the session to end.
+                    self._log.failure("Viewer {viewer} could not be told", viewer=seat.name)
 
     def _vacate(self, seat: Seat) -> None:
         seat.viewer = None

@@ -129,6 +129,22 @@ class IdlenessTests(SynchronousTestCase):
 
         self.assertEqual(self.over(), ["input"])
 
+    def test_late_alarm(self) -> None:
+        """
+        Whoever comes or leaves when the time is over, but the alarm has not rung, is let in or
+        out first; then it ends.
+        """
+        idleness = self.limited(watching=100)
+        idleness.who_is_there(True, False)
+        self.clock.rightNow += 101
+
+        idleness.who_is_there(True, False)
+        self.assertEqual(self.over(), [])
+        self.clock.advance(0)
+
+        self.assertEqual(self.over(), ["watching"])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_end_that_did_not_happen(self) -> None:
         """
         Started again after its end was called off, it has the whole time.

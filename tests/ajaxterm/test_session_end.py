@@ -80,6 +80,20 @@ class FinishTests(SessionFixture):
 
         self.assertEqual(self.line.typed, b"")
 
+    def test_viewer_that_fails(self) -> None:
+        """
+        One who can't be told, for whatever reason, keeps nobody from hearing it, nor the
+        console from ending.
+        """
+        grant = self.grant()
+        failing, other = self.attached(grant), self.attached(grant)
+        failing.ended = lambda end: 1 / 0  # type: ignore[method-assign,assignment,return-value]
+
+        self.session.finish(End("closed", "", 1000))
+
+        self.assertEqual((len(other.ends), len(self.ends)), (1, 1))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
     def test_no_timer_is_left(self) -> None:
         """
         An ended session does nothing any more.
@@ -197,6 +211,25 @@ class IdleTests(SessionFixture):
         self.clock.advance(2)
 
         self.assertEqual(self.reasons(), ["idle"])
+
+
+class LateAlarmTests(SessionFixture):
+    limits = Limits(idle=0.0, watching=10.0)
+
+    def test_viewer_who_comes_at_the_end(self) -> None:
+        """
+        Whoever comes at the very moment is let in, and then hears of the end like all others.
+        """
+        watching = self.grant(mode="ro")
+        first = self.attached(watching)
+        self.clock.rightNow += 11
+
+        last = self.attached(watching)
+        self.assertEqual(last.ends, [])
+        self.clock.advance(0)
+
+        self.assertEqual([viewer.ends for viewer in (first, last)], [self.ends, self.ends])
+        self.assertEqual([end.reason for end in self.ends], ["watching"])
 
 
 class NeverIdleTests(SessionFixture):
