@@ -19,9 +19,9 @@ import tty
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ajaxconsole.attachment import Attachment
+from ajaxconsole.attachment import MOST_KEPT, Attachment
 from ajaxconsole.escape import HELP, LEAVE, REPAINT, Escape, help_text
-from ajaxconsole.outcome import DONE, UNREACHABLE, Problem
+from ajaxconsole.outcome import DONE, FAILED, UNREACHABLE, Problem
 from ajaxconsole.socketlink import Lost, SocketLink
 
 _AGAIN = (0.2, 0.5, 1.0, 2.0, 3.0)
@@ -33,6 +33,10 @@ _SILENT = 45.0
 
 _LAST_KEYS = 5.0
 """Seconds that the console has to take what was typed last."""
+
+_LAST_PIPED = 30.0
+"""Seconds that it has, once a pipe has ended, to take more of what it said: at 9600 baud
+8 KiB, which the kernel holds on the way, take 9."""
 
 _PIECE = 4096
 """Bytes of input that are read at a time."""
@@ -114,16 +118,20 @@ class Attach:
         connect: Callable[[str], SocketLink],
         grant: Callable[[], str],
         is_read_only: bool,
+        last_piped: float = _LAST_PIPED,
     ) -> None:
         """
         @param connect: to a URL.
         @param grant: asks for a URL of the console.
+        @param last_piped: seconds without progress, after which the console is
+            said to take no more of what a pipe said.
         """
         self._terminal = terminal
         self._escape = escape
         self._connect = connect
         self._grant = grant
         self._is_read_only = is_read_only
+        self._last_piped = last_piped
         self._attachment = Attachment(terminal.show, terminal.notice)
         self._link: SocketLink | None = None
         self._heard = 0.0
@@ -182,16 +190,23 @@ class Attach:
 
     def _go_on(self) -> None:
         self._tell_size()
-        leave_by = 0.0
+        leave_by, taken_by, room = 0.0, 0.0, -1
         while True:
             now = time.monotonic()
-            if (self._is_leaving or self._input_ended) and not leave_by:
-                leave_by = now + _LAST_KEYS
-            if leave_by and (self._attachment.is_counted or now > leave_by):
+            if (self._is_leaving or self._input_ended) and self._attachment.is_counted:
                 return
+            if self._is_leaving:
+                leave_by = leave_by or now + _LAST_KEYS
+                if now > leave_by:
+                    return
+            elif self._input_ended and self._attachment.room > room:
+                taken_by, room = now + self._last_piped, self._attachment.room
+            elif self._input_ended and now > taken_by:
+                left = MOST_KEPT - room
+                raise Problem(FAILED, f"the console takes no input; {left} bytes are left")
             if now - self._heard > _SILENT:
                 raise Lost("the server is silent")
-            self._turn(0.2 if leave_by else 5.0)
+            self._turn(0.2 if leave_by or taken_by else 5.0)
             if self._attachment.ended is not None:
                 raise Lost("ended")
 

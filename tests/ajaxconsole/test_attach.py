@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from ajaxconsole.attach import Attach, Terminal
 from ajaxconsole.attachment import MOST_KEPT
 from ajaxconsole.escape import Escape
-from ajaxconsole.outcome import DONE
+from ajaxconsole.outcome import DONE, FAILED, Problem
 from ajaxconsole.socketlink import Lost, SocketLink
 
 
@@ -31,11 +31,13 @@ class FakeLink:
 
     has_more = False
 
-    def __init__(self, case: SynchronousTestCase, slice: int = 1024) -> None:
+    def __init__(self, case: SynchronousTestCase, slice: int = 1024, delay: float = 0.0) -> None:
         """
         @param slice: bytes of input that are counted at a time.
+        @param delay: seconds that this takes.
         """
         self._slice = slice
+        self._delay = delay
         self._events: list[str] = []
         self._waiting = b""
         self.taken = b""
@@ -58,6 +60,7 @@ class FakeLink:
 
     def receive(self) -> list[bytes | str]:
         os.read(self._readable, 1)
+        time.sleep(self._delay)
         event = self._events.pop(0)
         if self._waiting:
             self._count()
@@ -99,7 +102,8 @@ class PipedTests(SynchronousTestCase):
             self.attempts.append(time.monotonic())
             return cast(SocketLink, links[len(self.attempts) - 1]())
 
-        return Attach(self.terminal(text), Escape(b"~"), connect, self.grant, False).run()
+        terminal = self.terminal(text)
+        return Attach(terminal, Escape(b"~"), connect, self.grant, False, last_piped=0.2).run()
 
     def terminal(self, text: bytes) -> Terminal:
         typed, self.said = Path(self.mktemp()), Path(self.mktemp())
@@ -128,6 +132,27 @@ class PipedTests(SynchronousTestCase):
         self.assertEqual(link.taken, text)
         self.assertLessEqual(link.most, MOST_KEPT)
         self.assertEqual(self.said.read_bytes(), b"")
+
+    def test_the_last_of_it_takes_as_long_as_it_takes(self) -> None:
+        """
+        A serial line at 9600 baud has 64 KiB to say for a minute.
+        """
+        text = b"x" * (MOST_KEPT - 4096)
+        link = FakeLink(self, delay=0.005)
+
+        self.assertEqual(self.attach(text, lambda: link), DONE)
+        self.assertEqual(len(link.taken), len(text))
+
+    def test_what_is_not_taken_is_said(self) -> None:
+        """
+        The guest has stopped its line, say.
+        """
+        link = FakeLink(self, slice=0)
+
+        with self.assertRaises(Problem) as caught:
+            self.attach(b"poweroff\n", lambda: link)
+        self.assertEqual(caught.exception.status, FAILED)
+        self.assertIn("9 bytes are left", str(caught.exception))
 
     def test_input_waits_for_the_console(self) -> None:
         """
