@@ -80,9 +80,18 @@ class ViewerLog:
         pass
 
     def ended(self, end: End) -> None:
-        self._seat = None
+        seat, self._seat = self._seat, None
         self._request.unregisterProducer()
-        self._request.finish()
+        # The rest, which is a ring at the most, may wait until it is read.
+        while seat is not None and self._session.end is not None:
+            taken = self._session.take(seat, self.CHUNK)
+            if taken.missed:
+                break
+            if not taken.output:
+                self._request.finish()
+                return
+            self._request.write(taken.output)
+        self._cut()
 
     # Within.
 
@@ -90,12 +99,15 @@ class ViewerLog:
         while self._seat is not None and not self._paused:
             taken = self._session.take(self._seat, self.CHUNK)
             if taken.missed:
-                # Cut, not ended: whoever reads must not take this for the whole.
-                self._request.channel.transport.abortConnection()
+                self._cut()
                 return
             if not taken.output:
                 return
             self._request.write(taken.output)
+
+    def _cut(self) -> None:
+        # Not ended: whoever reads must not take this for the whole.
+        self._request.channel.transport.abortConnection()
 
     def _lost(self, _: Failure) -> None:
         seat, self._seat = self._seat, None

@@ -99,6 +99,52 @@ class FollowTests(SynchronousTestCase):
         self.assertFalse(reader.heard.endswith(b"0\r\n\r\n"))
         self.assertEqual(self.stage.session.viewers(), [])
 
+    def test_slow_reader_has_all_at_the_end(self) -> None:
+        """
+        Who has not read all that was said when the console ends still gets it, and then the end.
+        """
+        reader = self.follow(room=1000)
+        reader.transport.pauseProducing()
+        self.stage.output(b"x" * 90_000)
+
+        self.stage.session.finish(End("closed", "", 1000))
+        self.stage.clock.flush()
+        reader.transport.resumeProducing()
+        self.stage.clock.flush()
+
+        self.assertEqual(self.body(reader), b"x" * 90_000)
+        self.assertTrue(reader.heard.endswith(b"\r\n0\r\n\r\n"))
+
+    def test_overtaken_at_the_end(self) -> None:
+        """
+        When the ring has overtaken it, that is no end.
+        """
+        reader = self.follow(room=1000)
+        reader.transport.pauseProducing()
+        for _ in range(10):
+            self.stage.output(b"x" * 50_000)
+
+        self.stage.session.finish(End("closed", "", 1000))
+        self.stage.clock.flush()
+        reader.transport.resumeProducing()
+        self.stage.clock.flush()
+
+        self.assertTrue(reader.lost)
+        self.assertFalse(reader.heard.endswith(b"0\r\n\r\n"))
+
+    def test_revoked(self) -> None:
+        """
+        Who may not read on is cut, since the console has not ended.
+        """
+        self.stage.output(b"one ")
+        reader = self.follow()
+
+        self.stage.session.revoke("g-s")
+        self.stage.clock.flush()
+
+        self.assertEqual((self.body(reader), reader.lost), (b"one ", True))
+        self.assertFalse(reader.heard.endswith(b"0\r\n\r\n"))
+
     def test_full(self) -> None:
         """
         A console that is full says so.
