@@ -58,13 +58,20 @@ def _address(name: Any) -> Address:
 @implementer(IReadDescriptor)
 class HandedPort:
     """
+    Whoever vanishes from TCP without a word is gone in a minute (L{KEEPALIVE}), as one
+    that does not poll is (docs/protocol.md); a WebSocket's pings find it sooner, but
+    who only reads a silent guest's log would stay for ever.
+
     @cvar TURN: connections accepted in one turn of the reactor.
     @ivar factory: of what speaks on the connections.
+    @cvar KEEPALIVE: seconds of silence, seconds between questions, and how many
+        may stay unanswered (tcp(7)).
     @cvar REST: seconds until the next try after one has failed, since what
         waits there (descriptors may have run out) would wake us at once.
     """
 
     TURN = 16
+    KEEPALIVE = (30, 10, 3)
     REST = 1.0
 
     _log = Logger()
@@ -77,6 +84,12 @@ class HandedPort:
         self._reactor = reactor
         self._listening = listening
         self.factory = factory
+        if listening.family != socket.AF_UNIX:
+            # What is accepted inherits it.
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            names = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+            for name, value in zip(names, self.KEEPALIVE, strict=True):
+                listening.setsockopt(socket.IPPROTO_TCP, name, value)
         factory.doStart()
         reactor.addReader(self)
 

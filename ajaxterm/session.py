@@ -283,7 +283,8 @@ class Session:
 
     def all_seen(self) -> bool:
         """@return: whether all viewers have had all output."""
-        return all(seat.waiting for seat in self._present.values())
+        end = self.scrollback.end
+        return all(seat.waiting and seat.position == end for seat in self._present.values())
 
     def typist(self, name: str) -> Seat | None:
         """@return: the viewer of that name, if it is there and may type."""

@@ -104,7 +104,7 @@ class Seat:
     @ivar position: the offset of the next byte this viewer gets.
     @ivar counted: bytes of input taken from it, all connections together:
         those that went to the line, and those that will never be typed.
-    @ivar waiting: whether it has had all output, and is to be woken by more.
+    @ivar waiting: whether it is to be woken by more output; who has had all of it is.
     @ivar greeted: whether it had its C{hello}, before which it is told nothing.
     @ivar pending: bytes of input behind those, which wait for the line.
     @ivar stopped: whether the viewer was asked to send no more.

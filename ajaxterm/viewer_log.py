@@ -57,6 +57,7 @@ class ViewerLog:
 
     def pauseProducing(self) -> None:
         self._paused = True
+        self._watch()
 
     def resumeProducing(self) -> None:
         self._paused = False
@@ -68,6 +69,7 @@ class ViewerLog:
     # The session's side.
 
     def output_ready(self) -> None:
+        self._watch()
         self._go_on()
 
     def event(self, event: Event) -> None:
@@ -104,6 +106,14 @@ class ViewerLog:
             if not taken.output:
                 return
             self._request.write(taken.output)
+
+    def _watch(self) -> None:
+        # Told of output also while paused, or one that has stalled would stay for ever.
+        seat = self._seat
+        if seat is not None and self._paused:
+            seat.waiting = True
+            if seat.position < self._session.scrollback.start:
+                self._cut()
 
     def _cut(self) -> None:
         # Not ended: whoever reads must not take this for the whole.

@@ -76,6 +76,27 @@ class HandedTests(SynchronousTestCase):
 
         self.assertEqual((transport.getPeer().host, transport.getPeer().port), name)
 
+    def test_peer_that_vanishes(self) -> None:
+        """
+        Who connects by TCP is asked now and then whether it is still there.
+        """
+        listening = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listening.close)
+        listening.setblocking(False)
+        port = HandedPort(self.reactor, listening, self.factory)
+        self.addCleanup(socket.create_connection(listening.getsockname()).close)
+        while not select.select([listening], [], [], 5.0)[0]:
+            pass
+
+        port.doRead()
+
+        transport: Any = self.factory.made[0].transport
+        accepted = transport.getHandle()
+        self.assertTrue(accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+        names = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        values = tuple(accepted.getsockopt(socket.IPPROTO_TCP, name) for name in names)
+        self.assertEqual(values, HandedPort.KEEPALIVE)
+
     def test_connections_are_accepted(self) -> None:
         """
         Who waits is let in, a few in each turn.
@@ -118,6 +139,8 @@ class HandedTests(SynchronousTestCase):
         """
 
         class Exhausted:
+            family = socket.AF_UNIX
+
             def accept(self) -> None:
                 raise OSError(errno.EMFILE, "Too many open files")
 

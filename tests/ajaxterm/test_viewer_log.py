@@ -99,6 +99,34 @@ class FollowTests(SynchronousTestCase):
         self.assertFalse(reader.heard.endswith(b"0\r\n\r\n"))
         self.assertEqual(self.stage.session.viewers(), [])
 
+    def test_stalled_reader_is_cut(self) -> None:
+        """
+        Who reads nothing any more is not there for ever, but until the ring has overtaken it.
+        """
+        reader = self.follow(room=1000)
+        reader.transport.pauseProducing()
+        self.stage.output(b"x" * 90_000)
+        self.assertEqual(len(self.stage.session.viewers()), 1)
+
+        for _ in range(10):
+            self.stage.output(b"x" * 50_000)
+
+        self.assertEqual(self.stage.session.viewers(), [])
+
+    def test_slow_reader_and_the_last_output(self) -> None:
+        """
+        Who has not read what was said last has not seen it.
+        """
+        reader = self.follow(room=1000)
+        reader.transport.pauseProducing()
+        self.stage.output(b"x" * 90_000)
+        self.assertFalse(self.stage.session.all_seen())
+
+        reader.transport.resumeProducing()
+        self.stage.clock.flush()
+
+        self.assertTrue(self.stage.session.all_seen())
+
     def test_slow_reader_has_all_at_the_end(self) -> None:
         """
         Who has not read all that was said when the console ends still gets it, and then the end.
