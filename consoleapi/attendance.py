@@ -7,7 +7,7 @@ what happened while nobody listened is told to no one:
     console_is  {"event": "opened" | "viewer_came" | "viewer_left" | "closed" | ...,
                  "host", "console", "domain", "name", "device", "state", "viewer"?}
 
-Nothing is decided by it; it is shown to people.
+It is shown to people, and says where a grant is to be revoked.
 """
 
 from __future__ import annotations

@@ -98,6 +98,7 @@ class RevocationTests(SynchronousTestCase):
             {"remote_console": {"protocol": "serial", "type": "serial"}},
             auth=("bob", "b"),
         )
+        self.host.consoles = {"c1": (uuid(1), [])}
         self.host.console_is("opened", "c1", 1)
         self.world.settle()
 

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from consoleapi.attendance import Attendance, OpenConsole
-from consolebus.ibus import BadArguments
+from consolebus.ibus import BadArguments, DeadlineExceeded, NobodyThere, NotFound, Unavailable
 from tests.consoleapi.world import FakeHost, World, domain, uuid
 
 
@@ -138,6 +139,137 @@ class HearingTests(SynchronousTestCase):
 
         self.assertEqual(self.shown()["name"], "web1")
 
+    def test_every_host_has_its_turn(self) -> None:
+        """
+        More of them than are asked at a time come at once, as after a start of
+        the API; one does not answer for long.
+        """
+        self.world.hearing.MOST_ASKED = 2
+        hosts = [self.host] + [FakeHost(self.world, f"h{n}", domain(n, f"g{n}")) for n in (2, 3, 4)]
+        for number, host in enumerate(hosts, 1):
+            host.consoles = {f"c{number}": (uuid(number), ["v1"])}
+        hosts[0].listings = [Deferred()]
+
+        self.world.start()
+
+        guests = self.world.get("/lobby/guests").json["guests"]
+        known = [guest["host"] for guest in guests if guest["consoles"]]
+        self.assertEqual(known, ["h2", "h3", "h4"])
+
+    def test_connection_that_is_lost_while_many_wait(self) -> None:
+        """
+        Nobody is asked in vain, and then everybody.
+        """
+        self.world.hearing.MOST_ASKED = 1
+        other = FakeHost(self.world, "h2", domain(2, "web2"))
+        self.host.listings, other.listings = [Deferred()], [Deferred()]
+        self.world.start()
+        self.world.broker.away()
+        self.host.consoles, other.consoles = {"c1": (uuid(1), [])}, {"c2": (uuid(2), [])}
+        self.host.listings, other.listings = [], []
+
+        self.world.broker.back()
+        self.world.settle()
+
+        guests = self.world.get("/lobby/guests").json["guests"]
+        self.assertEqual([len(guest["consoles"]) for guest in guests], [1, 1])
+
+    def test_host_that_fails_to_tell_is_asked_again(self) -> None:
+        """
+        But not at once, however often it announces itself.
+        """
+        self.host.consoles = {"c1": (uuid(1), ["v1"])}
+        self.host.listings = [Unavailable("not now"), Unavailable("not now"), None]
+        self.world.start()
+        for _ in range(10):
+            self.host.tell()
+            self.world.settle()
+        self.assertEqual((len(self.host.listings), self.shown()["consoles"]), (2, []))
+
+        self.host.listings.pop()
+        for _ in range(2):
+            self.world.later(30)
+            self.host.tell()
+            self.world.settle()
+
+        self.assertEqual([one["viewers"] for one in self.shown()["consoles"]], [1])
+
+    def test_idle_host_that_has_told_is_left_alone(self) -> None:
+        self.world.start()
+        self.host.listings = [None]
+
+        self.world.later(30)
+        self.host.tell()
+        self.world.settle()
+
+        self.assertEqual(self.host.listings, [None])
+
+    def test_one_console_that_does_not_tell_hides_no_other(self) -> None:
+        """
+        One that has ended since is gone; one that is ending, or hangs, is open until
+        it is closed, and who was known to be there is there.
+        """
+        for failure, left in (
+            (NotFound("ended"), ["c2"]),
+            (Unavailable("ending"), ["c1", "c2"]),
+            (DeadlineExceeded("hangs"), ["c1", "c2"]),
+        ):
+            world = World()
+            host = FakeHost(world, "h1", domain(1, "web1"))
+            host.consoles = {"c1": (uuid(1), ["v1"]), "c2": (uuid(1), ["v2"])}
+            world.start()
+
+            host.unseen = {"c1": failure}
+            world.later(30)
+            host.tell()
+            world.settle()
+
+            (guest,) = world.get("/lobby/guests").json["guests"]
+            self.assertEqual(
+                [(c["id"], c["viewers"]) for c in guest["consoles"]], [(n, 1) for n in left]
+            )
+
+    def test_host_that_goes_while_it_tells_is_asked_again(self) -> None:
+        self.host.consoles = {"c1": (uuid(1), ["v1"])}
+        self.host.unseen = {"c1": NobodyThere("gone")}
+        self.world.start()
+        self.assertEqual(self.shown()["consoles"], [])
+
+        self.host.unseen = {}
+        self.world.later(30)
+        self.host.tell()
+        self.world.settle()
+
+        self.assertEqual([one["viewers"] for one in self.shown()["consoles"]], [1])
+
+    def test_what_happens_while_a_host_tells_is_asked_for(self) -> None:
+        """
+        Its answer was on the way when a console was opened.
+        """
+        listing: Deferred[Any] = Deferred()
+        self.host.listings = [listing]
+        self.world.start()
+        self.host.consoles = {"c1": (uuid(1), ["v1"])}
+        self.host.console_is("opened", "c1", 1)
+        self.world.settle()
+        listing.callback({"consoles": []})
+
+        self.world.later(30)
+        self.host.tell()
+        self.world.settle()
+
+        self.assertEqual([one["viewers"] for one in self.shown()["consoles"]], [1])
+
+    def test_host_that_was_forgotten_is_asked_when_it_is_back(self) -> None:
+        self.world.start()
+        self.world.later(3700)
+        self.host.consoles = {"c1": (uuid(1), ["v1"])}
+
+        self.host.tell()
+        self.world.settle()
+
+        self.assertEqual([one["viewers"] for one in self.shown()["consoles"]], [1])
+
     def test_odd_answers_count_nothing(self) -> None:
         for answer in (
             None,
@@ -146,7 +278,7 @@ class HearingTests(SynchronousTestCase):
         ):
             world = World()
             host = FakeHost(world, "h1", domain(1, "web1"))
-            host.list_consoles = lambda context, answer=answer: answer  # type: ignore[method-assign]
+            host.listings = [answer]
             world.start()
 
             (guest,) = world.get("/lobby/guests").json["guests"]
@@ -189,3 +321,16 @@ class HearingTests(SynchronousTestCase):
         self.world.settle()
 
         self.assertEqual(self.shown()["name"], "renamed")
+
+    def test_what_happened_while_the_broker_was_away_is_asked_for(self) -> None:
+        """
+        Another API had a console opened on a host where none was known here.
+        """
+        self.world.start()
+        self.world.broker.away()
+        self.host.consoles = {"c1": (uuid(1), ["v1"])}
+
+        self.world.broker.back()
+        self.world.settle()
+
+        self.assertEqual([one["viewers"] for one in self.shown()["consoles"]], [1])

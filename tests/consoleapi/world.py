@@ -100,6 +100,8 @@ class FakeHost:
     @ivar revoked: the grants that it was told to revoke.
     @ivar consoles: names to the guest and the viewers, as C{list_consoles} and
         C{list_viewers} tell.
+    @ivar listings: what C{list_consoles} answers, or raises, before it tells that.
+    @ivar unseen: what C{list_viewers} raises, by console.
     """
 
     def __init__(self, world: World, name: str, *domains: dict[str, Any]) -> None:
@@ -122,6 +124,8 @@ class FakeHost:
             "expires_in": 600.0,
         }
         self.consoles: dict[str, tuple[str, list[str]]] = {}
+        self.listings: list[Any] = []
+        self.unseen: dict[str, BusFailure] = {}
         self.output: bytes | None = b""
         self.closed: list[str] = []
         self.revoked: list[str] = []
@@ -174,6 +178,11 @@ class FakeHost:
         return self.answer if self.pending is None else self.pending
 
     def list_consoles(self, context: Context) -> Any:
+        if self.listings:
+            listing = self.listings.pop(0)
+            if isinstance(listing, BusFailure):
+                raise listing
+            return listing
         return {
             "consoles": [
                 {"console": name, "domain": where, "device": "serial0", "state": "live"}
@@ -182,6 +191,8 @@ class FakeHost:
         }
 
     def list_viewers(self, context: Context, console: str) -> Any:
+        if console in self.unseen:
+            raise self.unseen[console]
         viewers = self.consoles[console][1]
         return {"viewers": [{"name": n, "user": f"user of {n}", "mode": "rw"} for n in viewers]}
 
