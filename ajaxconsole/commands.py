@@ -161,7 +161,7 @@ def _sessions(client: Client, asked: Any) -> int:
             "id": console["id"],
             "guest_id": guest["id"],
         }
-        for guest in client.get("lobby/guests")["guests"]
+        for guest in client.lobby()
         for console in guest["consoles"]
     ]
     _tell(asked, rows, ("guest", "host", "device", "viewers", "users", "id"))
