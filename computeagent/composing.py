@@ -103,7 +103,9 @@ def make_agent(reactor: Any, options: AgentOptions, bus: IConsoleBus) -> AgentSe
             reactor, reactor.getThreadPool(), find_bystanders, ptys, os.getpid(), socats
         )
 
-    def remember(device: SerialDevice, uuid: str, descriptor: int, since: int) -> Deferred[Before]:
+    def remember(
+        device: SerialDevice, uuid: str, descriptor: int, since: int | None
+    ) -> Deferred[Before]:
         return deferToThreadPool(
             reactor,
             reactor.getThreadPool(),
@@ -113,6 +115,7 @@ def make_agent(reactor: Any, options: AgentOptions, bus: IConsoleBus) -> AgentSe
             descriptor,
             options["scrollback"],
             since,
+            device.appends,
         )
 
     agent = Agent(

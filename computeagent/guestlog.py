@@ -9,6 +9,11 @@ less as many bytes as the kernel keeps is exactly what came before; what follows
 the pty, and nothing is missing or twice.  Where the guest does not stop talking for
 long enough, or more is kept than can be counted, that is not sure, and said so.
 
+virtlogd begins a log anew when it is 2 MiB long, and keeps the one before as C{.0}
+(virtlogd.conf(5)); what is not in the one any more is looked for in the other.  Not where
+libvirt empties the log at each start of the guest (C{append='off'}): the other may be of
+an earlier life then, and something between them is gone.
+
 The agent may be root, and the path comes from a description that others write.  So
 nothing is read that is not a plain file, reached without a link, with one name,
 and held open for writing right now by this guest's QEMU or by libvirt's virtlogd.
@@ -57,21 +62,27 @@ class Before:
     sure: bool
 
 
-def read_log(path: str, uuid: str, device: int, most: int, since: int = 0) -> Before:
+def read_log(
+    path: str, uuid: str, device: int, most: int, since: int | None = None, appends: bool = True
+) -> Before:
     """
     @param uuid: of the guest.
     @param device: its open serial device, of which nobody has read yet.
     @param most: bytes.
-    @param since: of the log, which bytes are known already.
+    @param since: of the log, which bytes are known already; C{None} for all there is.
+    @param appends: whether it goes on over the guest's lives.
     @raise LogRefused:
     """
     log = _open(path, uuid)
     try:
         end, sure = _joint(log, device)
-        if os.fstat(log).st_size < since:
-            since = 0  # it was begun anew
-        start = max(since, end - most)
-        return Before(_read(log, start, end), sure)
+        older = b""
+        if since is None or os.fstat(log).st_size < since:  # it was begun anew
+            if appends:
+                older = _read_older(path, log, since or 0, most - end)
+            since = None
+        start = max(since or 0, end - most)
+        return Before(older + _read(log, start, end), sure)
     except OSError as error:
         raise LogRefused(f"{path} can't be read: {error.strerror}") from None
     finally:
@@ -87,10 +98,12 @@ def _joint(log: int, device: int) -> tuple[int, bool]:
     deadline = time.monotonic() + PATIENCE
     seen = first = _seen(log, device)
     quiet = 0
-    while time.monotonic() < deadline:
+    while (before := time.monotonic()) < deadline:
         time.sleep(QUIET)
+        # Where we get no processor for long, QEMU or virtlogd may not have got one at all.
+        in_time = time.monotonic() - before < 2 * QUIET
         size, kept = now = _seen(log, device)
-        quiet = quiet + 1 if now == seen else 0
+        quiet = quiet + 1 if now == seen and in_time else 0
         if quiet == 2 and kept < COUNTABLE and kept <= size:
             return size - kept, True
         seen = now
@@ -117,7 +130,35 @@ def _read(log: int, start: int, end: int) -> bytes:
     return b"".join(parts)
 
 
+def _read_older(path: str, log: int, start: int, most: int) -> bytes:
+    """@return: the end of the log before this one, as far as that can be had."""
+    if most <= 0:
+        return b""
+    try:
+        older, _ = _open_plain(path + ".0")
+    except LogRefused:
+        return b""
+    try:
+        status = os.fstat(older)
+        if status.st_uid != os.fstat(log).st_uid:
+            return b""
+        return _read(older, max(start, status.st_size - most), status.st_size)
+    finally:
+        os.close(older)
+
+
 def _open(path: str, uuid: str) -> int:
+    log, status = _open_plain(path)
+    try:
+        if not _is_written(status, os.path.basename(path), uuid):
+            raise LogRefused(f"{path} is not being written by this guest's QEMU or by virtlogd")
+    except BaseException:
+        os.close(log)
+        raise
+    return log
+
+
+def _open_plain(path: str) -> tuple[int, os.stat_result]:
     if not path.startswith("/") or os.path.normpath(path) != path or path.startswith("//"):
         raise LogRefused(f"{path[:100]!r} is no plain absolute path")
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -145,12 +186,10 @@ def _open(path: str, uuid: str) -> int:
         status = os.fstat(log)
         if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
             raise LogRefused(f"{path} is not a plain file with one name")
-        if not _is_written(status, name, uuid):
-            raise LogRefused(f"{path} is not being written by this guest's QEMU or by virtlogd")
     except BaseException:
         os.close(log)
         raise
-    return log
+    return log, status
 
 
 def _is_written(status: os.stat_result, name: str, uuid: str) -> bool:

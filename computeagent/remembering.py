@@ -19,7 +19,7 @@ from computeagent.guestlog import Before, LogRefused
 from computeagent.orders import OrderFailed, TerminalGone
 from computeagent.place import Place
 
-Remember = Callable[[SerialDevice, str, int, int], Deferred[Before]]
+Remember = Callable[[SerialDevice, str, int, int | None], Deferred[Before]]
 """C{remember(device, uuid, descriptor, since)}: L{computeagent.guestlog.read_log} in a
 thread."""
 
@@ -39,8 +39,8 @@ async def tell_before(
     @param order: C{prefill} for all there is; C{missed} for what came since the guest's
         last life.
     """
-    since = line.logged if order == "missed" else 0
-    if line.descriptor is None or not line.device.log or since is None:
+    since = line.logged if order == "missed" else None
+    if line.descriptor is None or not line.device.log or (order == "missed" and since is None):
         return
     descriptor = None
     try:

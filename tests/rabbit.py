@@ -126,6 +126,10 @@ class Rabbit:
         Hang, with the connections open.
         """
         os.kill(self.pid, signal.SIGSTOP)
+        # On a busy machine its threads may go on for a moment.
+        tasks = Path(f"/proc/{self.pid}/task")
+        while any(") T " not in (task / "stat").read_text() for task in tasks.iterdir()):
+            time.sleep(0.01)
 
     def resume(self) -> None:
         os.kill(self.pid, signal.SIGCONT)

@@ -68,7 +68,7 @@ class AgentTestCase(SynchronousTestCase):
         self.hypervisor.add(UUID, "web1", domain_xml())
         self.workshop = FakeWorkshop(self.clock)
         self.lasting: set[str] = set()
-        self.since: list[int] = []
+        self.since: list[int | None] = []
         self.before: Before | LogRefused | Deferred[Before] = Before(b"", True)
         self.others: dict[Pty, Bystander] = {}
         self.opener = Opener()
@@ -115,7 +115,7 @@ class AgentTestCase(SynchronousTestCase):
         return succeed({pty: self.others[pty] for pty in ptys if pty in self.others})
 
     def remember(
-        self, device: SerialDevice, uuid: str, descriptor: int, since: int
+        self, device: SerialDevice, uuid: str, descriptor: int, since: int | None
     ) -> Deferred[Before]:
         os.fstat(descriptor)
         self.since.append(since)

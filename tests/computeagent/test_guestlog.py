@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 import tty
 from pathlib import Path
 from shutil import rmtree
@@ -31,6 +32,7 @@ class LogTestCase(SynchronousTestCase):
         self.addCleanup(os.close, self.guest)
         self.addCleanup(os.close, self.device)
         tty.setraw(self.device)
+        self.patch(guestlog, "PATIENCE", 30.0)  # the machine may be busy
         self.folder = Path(tempfile.mkdtemp(prefix="guestlog-")).resolve()
         self.addCleanup(rmtree, self.folder)
         self.path = self.folder / "web1.log"
@@ -110,6 +112,7 @@ class ReadingTests(LogTestCase):
         """
         Where the guest is never quiet it isn't sure either.
         """
+        self.patch(guestlog, "PATIENCE", 0.1)
         self.said(b"x" * 9000, b"")
         sizes = iter(range(1, 1000))
         self.patch(guestlog, "_seen", lambda log, device: (next(sizes), 0))
@@ -120,6 +123,7 @@ class ReadingTests(LogTestCase):
         """
         Where it had said nothing when we came, nothing was said before.
         """
+        self.patch(guestlog, "PATIENCE", 0.1)
         self.said(b"x" * 9000, b"")
         sizes = iter(range(0, 100000, 10))
         self.patch(guestlog, "_seen", lambda log, device: (next(sizes), 5))
@@ -135,6 +139,38 @@ class ReadingTests(LogTestCase):
         self.assertEqual(read_log(str(self.path), UUID, self.device, 100, 10).output, b"log")
         # It was longer once, so it was begun anew.
         self.assertEqual(len(read_log(str(self.path), UUID, self.device, 100, 99).output), 13)
+
+    def test_begun_anew(self) -> None:
+        """
+        What virtlogd has put aside is the beginning of what is wanted, where the log goes on
+        over the guest's lives.
+        """
+        older = self.folder / "web1.log.0"
+        older.write_bytes(b"x" * 90 + b"A panic, ")
+        self.said(b"and the end of it", b"it")
+        path = str(self.path)
+
+        self.assertEqual(self.read(22), Before(b"panic, and the end of ", True))
+        self.assertEqual(self.read(15), Before(b"and the end of ", True))
+        missed = read_log(path, UUID, self.device, 1000, 92)
+        self.assertEqual(missed, Before(b"panic, and the end of ", True))
+        other = read_log(path, UUID, self.device, 1000, None, appends=False)
+        self.assertEqual(other, Before(b"and the end of ", True))
+        os.chown(older, 65534, 65534)
+        self.assertEqual(self.read(), Before(b"and the end of ", True))
+        older.unlink()
+        self.assertEqual(self.read(), Before(b"and the end of ", True))
+
+    def test_busy_host(self) -> None:
+        """
+        Where we get no processor ourselves, a moment without news proves nothing.
+        """
+        self.said(b"Booting.\r\nlogin: ", b"in: ")
+        sleep = time.sleep
+        self.patch(guestlog, "PATIENCE", 0.3)
+        self.patch(time, "sleep", lambda seconds: sleep(3 * seconds))
+
+        self.assertEqual(self.read().sure, False)
 
 
 class RefusingTests(LogTestCase):

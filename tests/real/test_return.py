@@ -194,7 +194,14 @@ class AlwaysTests(SynchronousTestCase):
 
         viewer = Viewer(self, console.api.url(guest))
         viewer.until(lambda: len(viewer.output) >= log.stat().st_size, "it has everything")
-        self.assertEqual(viewer.output, log.read_bytes())
+        said, logged = viewer.output, log.read_bytes()
+        if UNSURE.encode() in said:
+            # So busy a machine that the guest was held late: something twice, and nothing missing.
+            before, after = said.split(b"\r\n\x1b[0;7m " + UNSURE.encode() + b" \x1b[0m\r\n")
+            self.assertTrue(logged.startswith(before) and logged.endswith(after), said)
+            self.assertGreaterEqual(len(before) + len(after), len(logged))
+        else:
+            self.assertEqual(said, logged)
         self.assertEqual(viewer.hello["offset"], 0)
         viewer.close()
         [terminal] = console.children("ajaxterm")
