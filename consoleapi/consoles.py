@@ -27,10 +27,12 @@ from consolebus.ibus import (
     DeadlineExceeded,
     IConsoleBus,
     NobodyThere,
+    NotFound,
     Unavailable,
 )
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{20,200}")
+_ENDING = "closing"
 _TOLD = ("grant", "console", "host", "port", "secret", "expires_in")
 _KINDS: dict[str, type | tuple[type, ...]] = {"port": int, "expires_in": (int, float)}
 
@@ -146,11 +148,25 @@ class Consoles:
             if isinstance(one, dict) and one.get("domain") == guest.uuid
         ]
 
-    async def viewers(self, guest: Guest, console: str, context: Context) -> list[dict[str, str]]:
+    async def viewers(
+        self, guest: Guest, console: Console, context: Context
+    ) -> list[dict[str, str]] | None:
         """
         Who is on it: name, user and mode of each; nothing of what opens it.
+
+        @return: C{None} where it has ended, or is just ending.  One that hangs names
+            nobody, but is there: it can be closed.
+        @raise BusFailure: its host can't be asked.
         """
-        answer = await self._call(guest, "list_viewers", {"console": console}, context)
+        words = {"console": console.name}
+        try:
+            answer = await self._call(guest, "list_viewers", words, context)
+        except (NobodyThere, BusAway):
+            raise
+        except NotFound:
+            return None
+        except Unavailable:
+            return None if console.state == _ENDING else []
         listed = answer.get("viewers") if isinstance(answer, dict) else None
         return [
             {key: str(one.get(key, ""))[:255] for key in ("name", "user", "mode")}
@@ -173,12 +189,12 @@ class Consoles:
                 f"compute.{guest.host}", method, words, context, timeout=self.PATIENCE
             )
         except NobodyThere:
-            raise Unavailable(
+            raise NobodyThere(
                 f"The console agent on host {guest.host} does not answer: "
                 "it is not running there, or is cut off."
             ) from None
         except BusAway:
-            raise Unavailable(
+            raise BusAway(
                 "The message broker can't be reached now. "
                 "Consoles that are open go on; try again in a moment."
             ) from None

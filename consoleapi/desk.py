@@ -226,11 +226,18 @@ class Desk:
                 return console
         raise Fault(404, f"Console {name[:100]} could not be found.")
 
-    async def viewers(self, guest: Guest, name: str, context: Context) -> list[dict[str, str]]:
-        return await self._consoles.viewers(guest, name, context)
+    async def viewers(
+        self, guest: Guest, console: Console, context: Context
+    ) -> list[dict[str, str]] | None:
+        """
+        @return: C{None}, it has ended, or is just ending.
+        """
+        return await self._consoles.viewers(guest, console, context)
 
     async def close(self, caller: Caller, guest: Guest, name: str, context: Context) -> None:
         """
+        One that is just ending may be closed too; its end is waited for.
+
         @raise Fault: 403, who may only look ends nothing; 404.
         """
         if self.mode(caller, guest) != READ_WRITE:

@@ -9,6 +9,7 @@ The consoles that are open on a server, and the seed's own way to ask for one.
     DELETE servers/UUID/consoles/ID      ends it, for everybody on it
     GET    servers/UUID/output           ?device= the scrollback, byte for byte
 
+A console that is just ending is not listed or shown any more.
 No listing has what opens a console (GHSA-3g72-chj4-2228): a URL is told once,
 to who asked for it.
 """
@@ -67,12 +68,15 @@ class OpenConsoleRoutes:
         guest = await self._guest(visit)
         consoles = await self._desk.open_consoles(guest, visit.asked.context(visit.caller.name))
         listed = [await self._told(visit, guest, one) for one in consoles[: self.MOST_TOLD]]
-        return Reply.of({"consoles": listed})
+        return Reply.of({"consoles": [one for one in listed if one is not None]})
 
     async def _show(self, visit: Visit) -> Reply:
         guest, context = await self._guest(visit), visit.asked.context(visit.caller.name)
         console = await self._desk.open_console(guest, visit.names["console"], context)
-        return Reply.of({"console": await self._told(visit, guest, console)})
+        told = await self._told(visit, guest, console)
+        if told is None:
+            raise Fault(404, f"Console {console.name} could not be found.")
+        return Reply.of({"console": told})
 
     async def _create(self, visit: Visit) -> Reply:
         asked, caller = visit.asked, visit.caller
@@ -102,9 +106,11 @@ class OpenConsoleRoutes:
         output = await self._desk.output(visit.caller, guest, device, MOST_OUTPUT, context)
         return Reply(200, output, "application/octet-stream")
 
-    async def _told(self, visit: Visit, guest: Guest, console: Console) -> dict[str, Any]:
+    async def _told(self, visit: Visit, guest: Guest, console: Console) -> dict[str, Any] | None:
         context = visit.asked.context(visit.caller.name)
-        viewers = await self._desk.viewers(guest, console.name, context)
+        viewers = await self._desk.viewers(guest, console, context)
+        if viewers is None:
+            return None
         return {
             "id": console.name,
             "device": console.device,

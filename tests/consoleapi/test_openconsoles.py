@@ -6,6 +6,14 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from consolebus.ibus import (
+    BusAway,
+    BusFailure,
+    DeadlineExceeded,
+    NobodyThere,
+    NotFound,
+    Unavailable,
+)
 from tests.consoleapi.world import SECRET, TOKEN, FakeHost, World, domain, uuid
 
 SERVER = f"/v2.1/servers/{uuid(1)}"
@@ -82,6 +90,61 @@ class OpenConsolesTests(SynchronousTestCase):
     def test_delete_of_another_guests_console(self) -> None:
         self.assertEqual(self.world.ask("DELETE", f"{SERVER}/consoles/c2").status, 404)
         self.assertEqual(self.host.closed, [])
+
+    def ending(self, state: str, failure: BusFailure) -> None:
+        """
+        Open another console of the first guest, which does not tell who is there.
+        """
+        self.host.consoles["c3"] = (uuid(1), [])
+        self.host.states = {"c3": state}
+        self.host.unseen = {"c3": failure}
+
+    def listed(self) -> list[str]:
+        return [one["id"] for one in self.world.get(f"{SERVER}/consoles").json["consoles"]]
+
+    def test_one_that_ends_hides_no_other(self) -> None:
+        """
+        A logout may take it a while, and it may end while the list is made.
+        """
+        for state, failure in (("closing", Unavailable("ending")), ("live", NotFound("ended"))):
+            self.ending(state, failure)
+
+            self.assertEqual(self.listed(), ["c1"])
+            self.assertEqual(self.world.get(f"{SERVER}/consoles/c1").status, 200)
+            self.assertEqual(self.world.get(f"{SERVER}/consoles/c3").status, 404)
+
+    def test_one_that_is_ending_may_be_ended(self) -> None:
+        """
+        Who asks for that waits until it is done.
+        """
+        self.ending("closing", Unavailable("ending"))
+
+        answer = self.world.ask("DELETE", f"{SERVER}/consoles/c3")
+
+        self.assertEqual((answer.status, self.host.closed), (202, ["c3"]))
+
+    def test_one_that_hangs_is_listed(self) -> None:
+        """
+        So whoever closes what is listed can get rid of it.
+        """
+        self.ending("live", Unavailable("it does not answer"))
+
+        self.assertEqual(self.listed(), ["c1", "c3"])
+        console = self.world.get(f"{SERVER}/consoles/c3").json["console"]
+        self.assertEqual((console["state"], console["viewers"]), ("live", []))
+
+    def test_agent_that_goes_while_it_tells(self) -> None:
+        """
+        Then nothing is known, and not: nothing is open.
+        """
+        for failure, status in (
+            (NobodyThere("gone"), 503),
+            (BusAway("gone"), 503),
+            (DeadlineExceeded("late"), 504),
+        ):
+            self.ending("closing", failure)
+
+            self.assertEqual(self.world.get(f"{SERVER}/consoles").status, status)
 
     def test_ajax_console(self) -> None:
         """

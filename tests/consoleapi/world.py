@@ -100,6 +100,7 @@ class FakeHost:
     @ivar revoked: the grants that it was told to revoke.
     @ivar consoles: names to the guest and the viewers, as C{list_consoles} and
         C{list_viewers} tell.
+    @ivar states: of those that are not live.
     @ivar listings: what C{list_consoles} answers, or raises, before it tells that.
     @ivar unseen: what C{list_viewers} raises, by console.
     """
@@ -124,6 +125,7 @@ class FakeHost:
             "expires_in": 600.0,
         }
         self.consoles: dict[str, tuple[str, list[str]]] = {}
+        self.states: dict[str, str] = {}
         self.listings: list[Any] = []
         self.unseen: dict[str, BusFailure] = {}
         self.output: bytes | None = b""
@@ -185,7 +187,12 @@ class FakeHost:
             return listing
         return {
             "consoles": [
-                {"console": name, "domain": where, "device": "serial0", "state": "live"}
+                {
+                    "console": name,
+                    "domain": where,
+                    "device": "serial0",
+                    "state": self.states.get(name, "live"),
+                }
                 for name, (where, _) in self.consoles.items()
             ]
         }
