@@ -68,9 +68,6 @@ class CommandLine(ProcessProtocol):
         if self.transport is not None:
             self.transport.write(keys)
 
-    def forget(self) -> None:
-        pass
-
     def resize(self, rows: int, columns: int) -> None:
         # A command can close its terminal and live on: then there is none.
         if self.transport is not None and self.transport.connected:

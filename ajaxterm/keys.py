@@ -28,9 +28,6 @@ class Line(Protocol):
     def write(self, keys: bytes) -> None:
         """Send input; L{Keys.hold} says when it is too much."""
 
-    def forget(self) -> None:
-        """What was written and could not be sent is not to be sent any more."""
-
     def resize(self, rows: int, columns: int) -> None:
         """Set the terminal's size."""
 

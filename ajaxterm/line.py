@@ -3,7 +3,8 @@ The guest's bytes, over a unix socket that socat speaks on the other end.
 
 There is one socat at a time.  When it dies, the agent joins a new one to the
 same socket; what the old one had sent is read to its end first, so output
-never changes its order.
+never changes its order.  While there is none, input waits in the session,
+where it can be called back.
 """
 
 from __future__ import annotations
@@ -26,15 +27,12 @@ class _Reader(Protocol):
     """
     One connection from a socat.  It is also the producer that is asked for
     more when all input has been taken.
-
-    @ivar busy: whether some has not.
     """
 
     transport: Any
 
     def __init__(self, line: SocketLine) -> None:
         self._line = line
-        self.busy = False
 
     def connectionMade(self) -> None:
         self.transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SocketLine.ROOM)
@@ -43,7 +41,6 @@ class _Reader(Protocol):
 
     def write(self, keys: bytes) -> None:
         if not write_promptly(self.transport, keys):
-            self.busy = True
             self._line.session.hold_input(True)
 
     def dataReceived(self, data: bytes) -> None:
@@ -53,7 +50,6 @@ class _Reader(Protocol):
         self._line.parted(self)
 
     def resumeProducing(self) -> None:
-        self.busy = False
         self._line.taken(self)
 
     def stopProducing(self) -> None:
@@ -64,14 +60,10 @@ class SocketLine(Factory):
     """
     The line of a guest, for L{Session}; and the factory of the tty socket.
 
-    @ivar session: set by the composer, before the socket is listened on.
-    @cvar MOST_KEPT: bytes of input, kept while no socat is there, at which the
-        session is asked to wait.
     @cvar ROOM: bytes of room for input that the kernel is asked for, since what
         is there can't be called back when somebody stops a paste.
     """
 
-    MOST_KEPT = 1 << 16
     ROOM = 1 << 13
     resizable = False
     noisy = False
@@ -82,8 +74,11 @@ class SocketLine(Factory):
     def __init__(self) -> None:
         self._reader: _Reader | None = None
         self._next: list[_Reader] = []
-        self._kept: list[bytes] = []
-        self._kept_length = 0
+
+    def serve(self, session: Session) -> None:
+        """Be the line of C{session}, before the socket is listened on."""
+        self.session = session
+        session.hold_input(True)
 
     def buildProtocol(self, addr: IAddress | None) -> _Reader:
         return _Reader(self)
@@ -91,18 +86,8 @@ class SocketLine(Factory):
     # The session's side.
 
     def write(self, keys: bytes) -> None:
-        if self._reader is not None:
-            self._reader.write(keys)
-            return
-        self._kept.append(keys)
-        self._kept_length += len(keys)
-        if self._kept_length >= self.MOST_KEPT:
-            self.session.hold_input(True)
-
-    def forget(self) -> None:
-        self._kept, self._kept_length = [], 0
-        if self._reader is None:
-            self.session.hold_input(False)
+        assert self._reader is not None, "without one, input is held"
+        self._reader.write(keys)
 
     def part(self) -> None:
         """Let go of whatever is joined."""
@@ -125,11 +110,7 @@ class SocketLine(Factory):
         self._reader = reader
         self._log.info("The line is joined")
         self.session.line_is("live")
-        kept, self._kept, self._kept_length = self._kept, [], 0
-        for keys in kept:
-            reader.write(keys)
-        if not reader.busy:
-            self.session.hold_input(False)
+        self.session.hold_input(False)
 
     def taken(self, reader: _Reader) -> None:
         """All that was written to C{reader} has left."""
@@ -149,5 +130,5 @@ class SocketLine(Factory):
             self.joined(following)
             following.transport.resumeProducing()
         else:
+            self.session.hold_input(True)
             self.session.line_is("waiting", "The line to the guest is interrupted.")
-            self.session.hold_input(False)

@@ -186,7 +186,7 @@ def serve_guest(
             one.tell(event)
 
     terminal = Terminal(reactor, terms, line, page, door, stop, report)
-    line.session = terminal.session
+    line.serve(terminal.session)
     told.append(Control(terminal.session, terminal.grants, line.part))
     terminal.adopt(http, terminal.site)
     terminal.adopt(tty, line)

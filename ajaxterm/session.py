@@ -145,7 +145,6 @@ class Session:
             self.tell_all({"event": "line", "state": state, "message": message, "offset": end})
         if down:
             self.drop(self.keys.waiting())
-            self.line.forget()
         if down != was_down:
             self.leaving.look()
             self._look_who_is_there()

@@ -23,7 +23,6 @@ class FakeLine:
     Keeps what is typed at it.
 
     @ivar full_at: the length from which on it holds its session's input.
-    @ivar forgotten: how often it was told to forget.
     """
 
     session: Session
@@ -32,16 +31,12 @@ class FakeLine:
         self.full_at = 1 << 60
         self.resizable = resizable
         self.typed = b""
-        self.forgotten = 0
         self.sizes: list[tuple[int, int]] = []
 
     def write(self, keys: bytes) -> None:
         self.typed += keys
         if len(self.typed) >= self.full_at:
             self.session.hold_input(True)
-
-    def forget(self) -> None:
-        self.forgotten += 1
 
     def resize(self, rows: int, columns: int) -> None:
         self.sizes.append((rows, columns))
