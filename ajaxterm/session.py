@@ -376,11 +376,16 @@ class Session:
     def _dismiss(self, seats: list[Seat], end: End) -> None:
         """Say goodbye to viewers, who will not come back to their seats."""
         for seat in seats:
-            self.keys.drop(seat)
+            dropped = self.keys.drop(seat)
+            if end is REPLACED:
+                dropped = 0  # it will come again, since it was not counted
+            seat.counted += dropped
             viewer = seat.viewer
             if viewer is not None:
                 self._vacate(seat)
                 try:
+                    if dropped:
+                        viewer.counted(dropped)
                     viewer.event(end.event())
                     viewer.ended(end)
                 except Exception:

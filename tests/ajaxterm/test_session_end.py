@@ -38,6 +38,19 @@ class RevokeTests(SessionFixture):
 
         self.assertFalse(self.viewer().attach(self.grant(), viewer.seat.key))
 
+    def test_input_that_was_waiting(self) -> None:
+        """
+        Whoever is sent away hears before that what of its input never got to the guest.
+        """
+        viewer = self.attached(self.grant())
+        self.session.hold_input(True)
+        self.session.typed(viewer.seat, b"ls\r")
+
+        self.session.revoke("g1")
+        self.session.hold_input(False)
+
+        self.assertEqual((viewer.dropped, self.line.typed), (3, b""))
+
 
 class FinishTests(SessionFixture):
     def test_everybody_is_told_once_and_sent_away(self) -> None:
@@ -79,6 +92,25 @@ class FinishTests(SessionFixture):
         self.assertNotEqual(self.session.typed(viewer.seat, b"x"), "")
 
         self.assertEqual(self.line.typed, b"")
+
+    def test_input_that_was_waiting(self) -> None:
+        """
+        When the console ends, viewers hear that what waited will not be typed, and nothing of
+        the kind if nothing did.
+        """
+        grant = self.grant()
+        typing, other = self.attached(grant), self.attached(grant)
+        told: list[tuple[int, list[str]]] = []
+        typing.counted = lambda dropped: told.append((dropped, typing.names()))  # type: ignore[method-assign]
+        other.counted = lambda dropped: told.append((dropped, []))  # type: ignore[method-assign]
+        self.session.hold_input(True)
+        self.session.typed(typing.seat, b"ls\r")
+
+        self.session.finish(End("closed", "", 1000))
+
+        [(dropped, before)] = told
+        self.assertEqual((dropped, typing.seat.counted), (3, 3))
+        self.assertNotIn("end", before)
 
     def test_viewer_that_fails(self) -> None:
         """
