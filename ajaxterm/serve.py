@@ -35,7 +35,7 @@ from groundwork.site import BoundedSite
 LAST_WORDS = 0.2
 """Seconds in which what was said last can leave before the process ends."""
 LAST_QUESTIONS = 2.0
-"""Seconds for viewers to ask once more, who are told nothing unless they ask."""
+"""Seconds for viewers to ask once more, or to come back, who are told nothing unless they do."""
 
 
 @cache

@@ -55,15 +55,17 @@ class Session:
     @ivar state: of the line: C{live}, or C{waiting} with a C{message} for people.
     @ivar end: why it has ended, once it has.
     @ivar all_told: whether all who were there then have been told so, or some are to hear
-        it when they ask again.
+        it when they ask again, or are back.
     @ivar down: whether it waits for its guest, so that nothing can be typed.
     @ivar report: tells the agent something.
     @cvar MOST_VIEWERS: connected at a time.
     @cvar MOST_ABSENT: seats kept for viewers that may come back.
+    @cvar EXPECTED: seconds in which one whose connection broke probably does.
     """
 
     MOST_VIEWERS = 64
     MOST_ABSENT = 128
+    EXPECTED = 30.0
     _log = Logger()
 
     def __init__(
@@ -299,6 +301,7 @@ class Session:
         self._vacate(seat)
         if viewer.resumes:
             self.keys.drop(seat)  # it will come again, since it was not counted
+            seat.left = self._clock.seconds()
             self._seats.keep(seat)
             self.keyboard.left(seat)
         else:
@@ -358,10 +361,13 @@ class Session:
         self.end = end
         for part in (self.leaving, self.idleness, self.keyboard, self.keys):
             part.stop()
+        expected = self._clock.seconds() - self.EXPECTED
+        self.all_told = all(
+            seat.left <= expected if seat.viewer is None else seat.viewer.reachable
+            for seat in self._seats
+        )
         self._seats.forget_absent()
-        there = list(self._present.values())
-        self.all_told = all(seat.viewer is None or seat.viewer.reachable for seat in there)
-        self._dismiss(there, end)
+        self._dismiss(list(self._present.values()), end)
         if self._recorder is not None:
             self._recorder.stop()
         self._log.info("Console {title} ended: {why}", title=self.title, why=end.reason)

@@ -54,25 +54,59 @@ class TerminalTests(SynchronousTestCase):
         self.reactor.advance(LAST_WORDS)
         self.assertEqual(self.stops, [True])
 
-    def test_who_is_yet_to_ask(self) -> None:
+    def served(self) -> FakeViewer:
         """
-        A viewer that asks again and again is just between two questions: it may ask once more.
+        @return: one who is there, and could come again.
         """
         listening = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listening.close)
         self.terminal.adopt(listening, self.terminal.site)
         grant = Grant("g1", "rw", "ann", 60.0)
         self.terminal.grants.add(digest_of("s"), grant)
         viewer = FakeViewer(self.terminal.session)
-        viewer.reachable = False
         viewer.attach(grant)
+        return viewer
 
+    def assert_waits(self) -> None:
+        """
+        It ends, but who is not told yet can still come.
+        """
         self.terminal.session.finish(End("closed", "", 1000))
 
         self.reactor.advance(LAST_WORDS)
         self.assertEqual((self.stops, len(self.reactor.getReaders())), ([], 1))
         self.reactor.advance(LAST_QUESTIONS)
         self.assertEqual(self.stops, [True])
-        listening.close()
+
+    def test_who_is_yet_to_ask(self) -> None:
+        """
+        A viewer that asks again and again is just between two questions: it may ask once more.
+        """
+        self.served().reachable = False
+
+        self.assert_waits()
+
+    def test_who_is_about_to_come_back(self) -> None:
+        """
+        A viewer whose connection has just broken may come back, and hear of it.
+        """
+        self.served().leave()
+
+        self.assert_waits()
+
+    def test_who_has_come_back(self) -> None:
+        """
+        Nobody is waited for who is there again.
+        """
+        viewer = self.served()
+        viewer.leave()
+        viewer.attach(viewer.seat.grant, viewer.seat.key)
+
+        self.terminal.session.finish(End("closed", "", 1000))
+
+        self.assertEqual(self.reactor.getReaders(), [])
+        self.reactor.advance(LAST_WORDS)
+        self.assertEqual(self.stops, [True])
 
     def test_stopped_by_a_signal(self) -> None:
         """

@@ -82,6 +82,23 @@ class FinishTests(SessionFixture):
         )
         self.assertEqual(self.session.viewers(), [])
 
+    def test_who_is_expected_back(self) -> None:
+        """
+        Who lost its connection a moment ago is to hear of the end; who left long ago is not
+        waited for.
+        """
+        gone, broken = self.attached(self.grant()), self.attached(self.grant())
+        gone.leave()
+        self.clock.advance(self.session.EXPECTED)
+        broken.leave()
+        self.clock.advance(1)
+        other = self.viewer()
+        other.attach(broken.seat.grant, broken.seat.key)
+
+        self.session.finish(End("closed", "", 1000))
+
+        self.assertTrue(self.session.all_told)
+
     def test_nothing_is_typed_after_the_end(self) -> None:
         """
         Keys on their way when a console ends do not reach the guest.
