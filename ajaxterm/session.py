@@ -100,6 +100,7 @@ class Session:
         self.state = "live"
         self.message = ""
         self.down = False
+        self._boot = 0
         self._recorder: Recorder | None = None
         self.keys = Keys(clock, line.write, self._stuck)
         self.keyboard = Keyboard(clock, self._passed)
@@ -146,6 +147,7 @@ class Session:
             end = self.scrollback.end
             self.tell_all({"event": "line", "state": state, "message": message, "offset": end})
         if down:
+            self._boot += not was_down
             self.drop(self.keys.waiting())
         if down != was_down:
             self.leaving.look()
@@ -185,7 +187,8 @@ class Session:
         C{offset} if it can be had, else the oldest byte there is.
 
         @param console: the session that key and offset are of, if that is known.
-        @return: the seat, and whether C{resume} was known.
+        @return: the seat, and whether C{resume} was known, and what was not counted
+            may be sent again: it was meant for the guest as it runs now.
         @raise Unwelcome: the grant is over, or the session, or it is full.
         """
         if self.end is not None:
@@ -198,7 +201,7 @@ class Session:
         if console is not None and console != self.id:
             resume = offset = None
         seat = self._seats.find(resume, grant)
-        resumed = seat is not None
+        resumed = seat is not None and seat.boot == self._boot
         if (seat is None or seat.viewer is None) and len(self._present) >= self.MOST_VIEWERS:
             raise Unwelcome(FULL)
         if seat is None:
@@ -210,6 +213,7 @@ class Session:
         seat.grant = grant
         seat.viewer = viewer
         seat.waiting = seat.greeted = False
+        seat.boot = self._boot
         start, end = self.scrollback.start, self.scrollback.end
         seat.position = start if offset is None or not start <= offset <= end else offset
         self._grants.attached(grant)
@@ -254,6 +258,7 @@ class Session:
         else:
             self.idleness.used()
             self.leaving.typed()
+            seat.boot = self._boot
             self.keys.add(seat, keys)
         return refusal
 

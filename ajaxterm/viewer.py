@@ -101,6 +101,7 @@ class Seat:
     @ivar name: public, unique within the console.
     @ivar key: private; whoever shows it, under the same grant, gets this seat.
     @ivar viewer: the skin, or C{None} while its connection is gone.
+    @ivar boot: for which boot of the guest it has typed: how often that had been down.
     @ivar left: the moment when that was lost.
     @ivar position: the offset of the next byte this viewer gets.
     @ivar counted: bytes of input taken from it, all connections together:
@@ -123,6 +124,7 @@ class Seat:
     pending: bytearray = field(default_factory=bytearray)
     stopped: bool = False
     told: int = 0
+    boot: int = 0
     left: float = 0.0
 
     def told_as(self, event: str) -> Event:

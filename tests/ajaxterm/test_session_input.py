@@ -87,3 +87,34 @@ class InputTests(SessionFixture):
         again.attach(grant, viewer.seat.key)
 
         self.assertEqual((self.line.typed, again.seat.counted), (b"", 0))
+
+    def test_what_was_meant_for_another_boot(self) -> None:
+        """
+        A tab whose network failed before the guest went down is not asked for the rest, whether
+        that failure was seen here or not; what it types then is its business as before.
+        """
+        grant = self.grant()
+        absent, silent = self.attached(grant), self.attached(grant)
+        absent.leave()
+        self.session.line_is("waiting", "The guest is off.", down=True)
+        self.session.line_is("live")
+
+        for viewer in (absent, silent):
+            again = self.viewer()
+            self.assertFalse(again.attach(grant, viewer.seat.key))
+            self.assertIs(again.seat, viewer.seat)
+            again.leave()
+            self.assertTrue(self.viewer().attach(grant, viewer.seat.key))
+
+    def test_who_goes_on_typing_after_a_boot(self) -> None:
+        """
+        One that was there all the time sends again what it has typed at the new boot.
+        """
+        viewer = self.attached(self.grant())
+        self.session.line_is("waiting", "The guest is off.", down=True)
+        self.session.line_is("waiting", "The guest is still off.", down=True)
+        self.session.line_is("live")
+        self.session.typed(viewer.seat, b"root\r")
+        viewer.leave()
+
+        self.assertTrue(self.viewer().attach(viewer.seat.grant, viewer.seat.key))
