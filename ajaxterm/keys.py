@@ -98,16 +98,18 @@ class Keys:
             self.stuck = False
             self._told(False)
 
-    def drop(self, seat: Seat) -> int:
+    def drop(self, seat: Seat, most: int | None = None) -> int:
         """
         Forget what waits of C{seat}.
 
+        @param most: only so many bytes of it, the first ones.
         @return: how many bytes.
         """
-        dropped = len(seat.pending)
+        dropped = len(seat.pending[:most])
         if dropped:
-            self._waiting.remove(seat)
-            seat.pending.clear()
+            del seat.pending[:most]
+            if not seat.pending:
+                self._waiting.remove(seat)
         self._ask_to_stop(seat)
         return dropped
 

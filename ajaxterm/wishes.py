@@ -135,7 +135,20 @@ class Wishes:
         session.drop([each for each in session.keys.waiting() if each is not seat])
 
     def _cancel_input(self, seat: Seat, said: Mapping[str, Any]) -> str:
-        self._session.drop([seat])
+        below = said.get("below")
+        if below is None:
+            self._session.drop([seat])
+            return ""
+        if not _is_count(below):
+            return "Below which byte is a whole number."
+        # Counted are also those that are still on their way, so that they are not typed.
+        dropped = max(0, below - seat.counted)
+        seat.counted += dropped
+        self._session.keys.drop(seat, dropped)
+        if seat.viewer is not None:
+            seat.viewer.counted(dropped)
+            if not dropped:
+                seat.viewer.event({"event": "counted", "input": seat.counted})
         return ""
 
     def _stay(self, seat: Seat, said: Mapping[str, Any]) -> str:
@@ -175,6 +188,11 @@ def _is_number(value: object) -> bool:
     if isinstance(value, float):
         return isfinite(value)
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_count(value: object) -> bool:
+    # What a browser can count to.
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53
 
 
 def _is_length(value: object) -> bool:

@@ -130,6 +130,21 @@ class KeysTests(SynchronousTestCase):
         self.assertEqual(b"".join(self.typed), b"1234512345")
         self.assertEqual((self.ann.seat.counted, self.bob.seat.counted), (5, 5))
 
+    def test_dropped_in_part(self) -> None:
+        """
+        Also only the first bytes of it; the rest keeps its place.
+        """
+        self.room = 1
+        for typist in (self.ann, self.bob, self.ann):
+            self.keys.add(typist.seat, b"12345")
+        self.keys.add(self.ann.seat, b"6789")
+
+        self.assertEqual(self.keys.drop(self.ann.seat, 3), 3)
+        self.assertEqual(self.keys.drop(self.ann.seat, 0), 0)
+        self.take(100)
+
+        self.assertEqual(b"".join(self.typed), b"1234512345456789")
+
     def test_left_behind(self) -> None:
         """
         What viewers left behind that can't come back is typed, but not without a limit.

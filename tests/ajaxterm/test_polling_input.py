@@ -86,6 +86,24 @@ class InputTests(PollFixture):
         self.assertIn({"event": "counted", "input": 8, "dropped": 8}, poller.events)
         self.assertEqual(self.stage.line.typed, b"")
 
+    def test_cancelled_before_it_came(self) -> None:
+        """
+        The wish overtakes what it cancels: that is not typed when it comes, and what is typed
+        after it is.
+        """
+        poller = self.attached()
+        poller.type(b"echo ", 0)
+
+        self.assertEqual(poller.say({"do": "cancel_input", "below": 13}), 204)
+        late = poller.type(b"rm -rf /", 5)
+        poller.type(b"ls\r", 13)
+        poller.poll()
+
+        assert late.answer is not None
+        self.assertEqual((late.answer.status, late.answer.body), (200, b'{"input":13}'))
+        self.assertIn({"event": "counted", "input": 13, "dropped": 8}, poller.events)
+        self.assertEqual(self.stage.line.typed, b"echo ls\r")
+
     def test_watcher_is_refused(self) -> None:
         """
         403, with the reason and the count.

@@ -192,6 +192,26 @@ class OtherWishesTests(WishesFixture):
         self.assertEqual(self.line.typed, b"67")
         self.assertEqual((self.ann.dropped, self.ann.seat.counted), (5, 5))
 
+    def test_input_is_cancelled_below_a_number(self) -> None:
+        """
+        What was typed after the cancel stays, though the wish comes late; what was typed
+        before it and comes later is counted already.
+        """
+        self.session.hold_input(True)
+        self.session.typed(self.ann.seat, b"12345after")
+
+        self.assertEqual(self.asks(self.ann, "cancel_input", below=5), "")
+        self.assertEqual((self.ann.dropped, self.ann.seat.counted), (5, 5))
+        self.assertEqual(self.asks(self.ann, "cancel_input", below=5), "")
+        self.assertEqual(self.ann.events[-1], {"event": "counted", "input": 5})
+        self.asks(self.bob, "cancel_input", below=1000)
+        self.session.hold_input(False)
+
+        self.assertEqual(self.line.typed, b"after")
+        self.assertEqual((self.ann.seat.counted, self.bob.seat.counted), (10, 1000))
+        for below in (-1, 1.5, True, "5", 1 << 53):
+            self.assertNotEqual(self.asks(self.ann, "cancel_input", below=below), "")
+
     def test_session_is_ended(self) -> None:
         """
         Who may type can end the console for all, who hear who did.

@@ -18,7 +18,7 @@ from tests.fuzz.throwing import FuzzTestCase, json_like, mutated
 KEYS = st.sampled_from(
     [
         *("do", "resume", "offset", "console", "sent", "rows", "columns", "to", "key", "n"),
-        *("seen", "wait"),
+        *("seen", "wait", "below"),
     ]
 )
 DEEDS = st.sampled_from(

@@ -183,8 +183,7 @@ export class Connection {
 
   /** What was typed and has not reached the guest is not to. */
   cancelInput() {
-    const dropped = this._input.dropUnsent();
-    if (this._phase === "attached") this._way.say({ do: "cancel_input" });
+    const dropped = this._input.cancel(this._phase === "attached");
     if (dropped) this._screen.cancelled(dropped);
     this._changed();
   }

@@ -51,7 +51,10 @@ export class Input {
    * @param {number} how.input how many bytes the server has counted
    */
   begin({ mayType, first, resumed, input }) {
-    if (mayType && resumed && this._outbox.resume(input)) return;
+    if (mayType && resumed && this._outbox.resume(input)) {
+      if (this._outbox.cancelling) this._sayCancel();
+      return;
+    }
     const dropped = mayType && first ? 0 : this._outbox.clear();
     this._outbox.renumber(input);
     if (dropped) this._screen.undelivered(dropped);
@@ -59,7 +62,7 @@ export class Input {
 
   /** Sends what the link takes. */
   pump() {
-    while (this._outbox.unsent > 0) {
+    while (this._outbox.unsent > 0 && !this._outbox.cancelling) {
       const room = this._way.room(this._outbox.unsent);
       if (room === 0) return;
       const at = this._outbox.next;
@@ -69,8 +72,23 @@ export class Input {
 
   /** @param {{input: number, dropped?: number}} counted as the server says it */
   counted({ input, dropped = 0 }) {
+    const wasCancelling = this._outbox.cancelling;
     this._outbox.counted(input);
     if (dropped > 0) this._screen.cancelled(dropped);
+    if (wasCancelling) this.pump();
+  }
+
+  /**
+   * What was typed so far is not to be, as far as it is not too late; what is
+   * typed from now on is.
+   *
+   * @param {boolean} isAttached else the server hears of it from the next connection
+   * @returns {number} how many bytes the server will not tell of, since it never saw them
+   */
+  cancel(isAttached) {
+    const dropped = this._outbox.cancel();
+    if (isAttached) this._sayCancel();
+    return dropped;
   }
 
   /** What was not sent yet is not to be. */
@@ -84,8 +102,13 @@ export class Input {
    * @param {boolean} wasAttached then what was sent has probably arrived, counted or not
    */
   end(wasAttached) {
-    const dropped = wasAttached ? this._outbox.unsent : this._outbox.length;
-    this._outbox.clear();
+    const { unsent } = this._outbox;
+    const uncounted = this._outbox.clear();
+    const dropped = wasAttached ? unsent : uncounted;
     if (dropped) this._screen.undelivered(dropped);
+  }
+
+  _sayCancel() {
+    this._way.say({ do: "cancel_input", below: this._outbox.next });
   }
 }

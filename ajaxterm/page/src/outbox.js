@@ -3,7 +3,8 @@
  *
  * Every byte has a number. A byte is kept until the server says that it has
  * counted it, so that what a broken connection swallowed can be sent again,
- * once, and nothing is typed twice. The room is bounded: what doesn't fit is
+ * once, and nothing is typed twice. What was sent and is then cancelled keeps
+ * its numbers, and is not sent again. The room is bounded: what doesn't fit is
  * refused as a whole, never cut.
  */
 
@@ -17,6 +18,10 @@ export class Outbox {
     this._first = 0;
     /** Number of the byte to send next. */
     this._next = 0;
+    /** Number of the first byte that was never sent, on no connection. */
+    this._fresh = 0;
+    /** What is below this number was cancelled. */
+    this._wanted = 0;
   }
 
   /** Bytes kept: sent but not counted, and not sent. */
@@ -32,6 +37,11 @@ export class Outbox {
   /** Number of the byte to send next. */
   get next() {
     return this._next;
+  }
+
+  /** Whether the server has yet to count what was cancelled; what follows waits for that. */
+  get cancelling() {
+    return this._wanted > this._first;
   }
 
   /**
@@ -53,6 +63,7 @@ export class Outbox {
     const start = this._next - this._first;
     const taken = this._bytes.slice(start, Math.min(start + most, this._length));
     this._next += taken.length;
+    this._fresh = Math.max(this._fresh, this._next);
     return taken;
   }
 
@@ -73,21 +84,34 @@ export class Outbox {
   dropUnsent() {
     const dropped = this.unsent;
     this._length -= dropped;
+    this._fresh = this._next;
     return dropped;
   }
 
   /**
-   * A new connection goes on where the server stopped counting: what is above
-   * is to be sent again.
+   * Nothing that is kept is to be typed. What was ever sent may still be on its
+   * way, also on a connection that is gone: its numbers are taken.
+   *
+   * @returns {number} how many bytes that were never sent were thrown away
+   */
+  cancel() {
+    this._next = this._wanted = this._fresh;
+    return this.dropUnsent();
+  }
+
+  /**
+   * A new connection goes on where the server stopped counting: what is above,
+   * and was not cancelled, is to be sent again.
    *
    * @param {number} input
    * @returns {boolean} false if that number can't be, since it was never sent
    *   or was forgotten; then nothing has changed
    */
   resume(input) {
-    if (!(input >= this._first && input <= this._next)) return false;
+    if (!(input >= this._first && input <= this._fresh)) return false;
+    this._next = this._fresh;
     this.counted(input);
-    this._next = this._first;
+    this._next = Math.max(this._first, this._wanted);
     return true;
   }
 
@@ -97,14 +121,14 @@ export class Outbox {
    * @param {number} input number of the first byte that will be sent
    */
   renumber(input) {
-    this._first = this._next = input;
+    this._first = this._next = this._fresh = this._wanted = input;
   }
 
-  /** @returns {number} how many bytes were thrown away */
+  /** @returns {number} how many bytes were thrown away, without those cancelled earlier */
   clear() {
-    const dropped = this._length;
+    const dropped = this._first + this._length - Math.max(this._first, this._wanted);
     this._length = 0;
-    this._next = this._first;
+    this._next = this._fresh = this._wanted = this._first;
     return dropped;
   }
 }

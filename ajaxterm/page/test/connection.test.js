@@ -355,6 +355,75 @@ describe("input", () => {
   });
 });
 
+describe("cancelling input", () => {
+  test("what is typed after it waits until the server has counted that far", () => {
+    const { socket, connection } = connecting();
+    socket().hello();
+    connection.type(bytes("abc"));
+    connection.cancelInput();
+
+    connection.type(bytes("x"));
+    assert.equal(socket().typed, "abc");
+    socket().event({ event: "counted", input: 3, dropped: 2 });
+
+    assert.equal(socket().typed, "abcx");
+  });
+
+  for (const [when, found] of [
+    ["while there is no connection", ({ socket }) => socket().break()],
+    ["on a connection that is dead unnoticed", () => {}],
+  ]) {
+    test(`${when}: nothing of it is sent again, and what is typed after it is, once`, () => {
+      const page = connecting();
+      const { socket, connection, clock } = page;
+      socket().hello();
+      connection.type(bytes("rm -rf /"));
+      socket().event({ event: "counted", input: 2 });
+      found(page);
+
+      connection.cancelInput();
+      connection.type(bytes("ls\r"));
+      clock.advance(17_000);
+      connection.reconnect();
+      socket().hello({ resumed: true, input: 5 });
+      assert.deepEqual([socket().typed, socket().said.at(-1)], ["", { do: "cancel_input", below: 8 }]);
+      socket().event({ event: "counted", input: 8, dropped: 3 });
+
+      assert.equal(socket().typed, "ls\r");
+      assert.equal(connection.state.uncounted, 3);
+    });
+  }
+
+  test("a server that counted it before the break needn't be told again", () => {
+    const { socket, connection, clock } = connecting();
+    socket().hello();
+    connection.type(bytes("abc"));
+    connection.cancelInput();
+    connection.type(bytes("x"));
+    socket().break();
+    clock.advance(1_000);
+
+    socket().hello({ resumed: true, input: 3 });
+
+    assert.deepEqual([socket().typed, socket().said.at(-1).do], ["x", "attach"]);
+  });
+
+  test("a console which doesn't know us is told nothing of it", () => {
+    const { socket, connection, clock, screen } = connecting();
+    socket().hello();
+    connection.type(bytes("abc"));
+    connection.cancelInput();
+    socket().break();
+    clock.advance(1_000);
+
+    socket().hello({ resume: "OTHER", resumed: false, input: 0 });
+    connection.type(bytes("x"));
+
+    assert.deepEqual([socket().typed, socket().said.at(-1).do], ["x", "attach"]);
+    assert.deepEqual(screen.shown, []);
+  });
+});
+
 describe("reconnecting", () => {
   test("delays grow from 0.5 s to 15 s, and tries never end", () => {
     const { socket, connection, clock, sockets } = connecting();

@@ -89,7 +89,7 @@ describe("a connection", () => {
     connection.cancelInput();
     socket().event({ event: "counted", input: 4, dropped: 3 });
 
-    assert.deepEqual(socket().said.at(-1), { do: "cancel_input" });
+    assert.deepEqual(socket().said.at(-1), { do: "cancel_input", below: 4 });
     assert.deepEqual(screen.shown, ["cancelled 7", "cancelled 3"]);
     assert.equal(connection.state.uncounted, 0);
   });

@@ -79,3 +79,35 @@ test("numbers go on over several rounds", () => {
   }
   assert.equal(outbox.length, 0);
 });
+
+test("what was cancelled keeps its numbers, and is not sent again", () => {
+  const outbox = new Outbox();
+  outbox.add(bytes("abcdef"));
+  outbox.take(4);
+
+  assert.equal(outbox.cancel(), 2);
+  outbox.add(bytes("xy"));
+
+  assert.equal(outbox.cancelling, true);
+  assert.equal(outbox.resume(1), true);
+  assert.equal(outbox.cancelling, true);
+  assert.equal(outbox.next, 4);
+  outbox.counted(4);
+  assert.equal(outbox.cancelling, false);
+  assert.equal(text(outbox.take(10)), "xy");
+});
+
+test("cancelled is also what only an earlier connection has sent", () => {
+  const outbox = new Outbox();
+  outbox.add(bytes("abcdef"));
+  outbox.take(6);
+  outbox.resume(2);
+  outbox.take(1);
+
+  assert.equal(outbox.cancel(), 0);
+
+  assert.equal(outbox.next, 6);
+  assert.equal(outbox.resume(4), true);
+  assert.equal(outbox.next, 6);
+  assert.equal(outbox.clear(), 0);
+});

@@ -234,6 +234,27 @@ describe("input by plain requests", () => {
     assert.deepEqual([next.body, next.headers["X-Ajaxterm-At"]], ["c", "2"]);
     assert.deepEqual(screen.shown, ["refused input: ann (v3) has the keyboard."]);
   });
+
+  test("that is cancelled, with its link, is not sent by the next", async () => {
+    const { connection, clock, posted } = await polling();
+    connection.type(bytes("abc"));
+    await posted("input");
+    for (let failure = 0; failure < 3; failure += 1) {
+      (await posted("poll")).fail();
+      await settled();
+      clock.advance(400);
+    }
+
+    connection.cancelInput();
+    connection.type(bytes("x"));
+    clock.advance(600);
+    (await posted("poll")).answer(200, poll({ ...HELLO, resumed: true, input: 0, n: 9 }));
+    assert.deepEqual((await posted("say")).body, { do: "cancel_input", below: 3 });
+    (await posted("poll")).answer(200, poll({ event: "counted", input: 3, dropped: 3, n: 10 }));
+
+    const next = await posted("input");
+    assert.deepEqual([next.body, next.headers["X-Ajaxterm-At"]], ["x", "3"]);
+  });
 });
 
 describe("back to a WebSocket", () => {
