@@ -126,6 +126,10 @@ class Leaving:
         self._session.line.write(keys)
 
     def logout_is(self, state: str, message: str) -> None:
-        self._log.info("Logout of {title}: {state}", title=self._session.title, state=state)
-        self._session.tell_all({"event": "logout", "state": state, "message": message})
-        self._session.report({"event": "logout", "state": state})
+        session = self._session
+        if session.end is not None:
+            return  # which has called it off
+        self._log.info("Logout of {title}: {state}", title=session.title, state=state)
+        session.tell_all({"event": "logout", "state": state, "message": message})
+        if state != "off":
+            session.report({"event": "logout", "state": state})

@@ -35,6 +35,7 @@ ESCAPES = re.compile(
 PROMPT = re.compile(rb"login:[ ]*\Z", re.IGNORECASE)
 MESSAGES = {
     "trying": "Logging out at the guest.",
+    "off": "",
     "out": "Logged out: the guest shows a login prompt.",
     "in": "Still logged in: the guest has shown no login prompt.",
     "unknown": "Whether somebody is still logged in at the guest is not known.",
@@ -208,7 +209,10 @@ def _insist_already(life: _Life, work: _Work, done: Callable[[], None]) -> None:
 @_trying.upon(_Life.called_off).to(_resting)
 @_insisting.upon(_Life.called_off).to(_resting)
 def _call_off(life: _Life, work: _Work) -> None:
+    tried = work.trying
     work.rest()
+    if tried:
+        work.guest.logout_is("off", MESSAGES["off"])
 
 
 @_trying.upon(_Life.decided).to(_resting)

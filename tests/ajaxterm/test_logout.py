@@ -140,8 +140,9 @@ class TabTests(LogoutFixture):
 
     def test_coming_back_while_it_is_tried(self) -> None:
         """
-        One that comes later stops what is under way.
+        One that comes later stops what is under way, and whoever has read of that hears so.
         """
+        watching = self.attached(self.grant("eve", "ro", lifetime=1e6))
         viewer = self.used()
         viewer.leave()
         self.pass_time(11)
@@ -150,6 +151,8 @@ class TabTests(LogoutFixture):
         self.pass_time(100)
 
         self.assertEqual((self.shells.depth, self.verdicts()), (1, ["trying"]))
+        told = [event["state"] for event in watching.events if event["event"] == "logout"]
+        self.assertEqual(told, ["trying", "off"])
 
     def test_one_of_two_tabs_closed(self) -> None:
         """
@@ -312,12 +315,14 @@ class EndTests(LogoutFixture):
         """
         The agent, who knows that the guest is gone, does not wait for a logout.
         """
-        self.end(self.used())
+        viewer = self.used()
+        self.end(viewer)
         self.pass_time(1)
 
         self.session.finish(End("closed", "The guest is gone.", 1000))
 
         self.assertEqual(len(self.ends), 1)
+        self.assertEqual(viewer.names()[-2:], ["logout", "end"])
         self.pass_time(20)
         self.assertEqual(len(self.ends), 1)
         self.assertEqual(self.clock.getDelayedCalls(), [])
