@@ -94,6 +94,8 @@ export function changedBy(facts, event, now) {
       return { ...facts, notices: notice.message ? [...others, notice].slice(-MOST_NOTICES) : others };
     }
     case "logout":
+      // "off" takes it back.
+      if (event.state === "off") return { ...facts, logout: null };
       return { ...facts, logout: { state: text(event.state), message: text(event.message) } };
     case "abilities":
       return { ...facts, abilities: list(event.abilities).map(text) };

@@ -62,6 +62,17 @@ describe("a connection", () => {
     assert.deepEqual(socket().said.at(-1), { do: "break" });
   });
 
+  test("a logout that was called off is forgotten", () => {
+    const { socket, connection } = connecting();
+    socket().hello();
+
+    socket().event({ event: "logout", state: "trying", message: "Logging out." });
+    assert.deepEqual(connection.state.logout, { state: "trying", message: "Logging out." });
+    socket().event({ event: "logout", state: "off", message: "" });
+
+    assert.equal(connection.state.logout, null);
+  });
+
   test("input refused is not sent again, nor what would have followed it", () => {
     const { socket, connection, clock } = connecting();
     socket().hello();
