@@ -80,8 +80,11 @@ class Recorder:
         """There will be no more."""
         if not self.on:
             return
+        if self._left_out:
+            self._say_what_is_missing()
         self._flush()
-        self._finish()
+        if self.on:
+            self._finish()
 
     def wait(self) -> None:
         """Wait until all is on the disk, or until L{PATIENCE} is at its end; this blocks."""

@@ -193,6 +193,25 @@ class RecorderTests(FolderFixture):
         self.assertIn(f"{(20 - kept) << 20} bytes are missing", missing[0])
         self.assertEqual([log["words"] for log in logs], missing)
 
+    def test_disk_that_is_slow_at_the_end(self) -> None:
+        """
+        What was left out just before the end is said too.
+        """
+        recorder = self.recorder(SlowCast)
+        for _ in range(6):
+            recorder.output(b"x" * (1 << 20))
+
+        with capturedLogs() as logs:
+            recorder.stop()
+        self.cast.may.set()  # type: ignore[attr-defined]
+        recorder.wait()
+
+        missing = (6 << 20) - len(self.text())
+        self.assertGreater(missing, 0)
+        kind, words = self.read()[1][-1][1:]
+        self.assertEqual((kind, words.split()[0]), ("m", str(missing)))
+        self.assertEqual([log["words"] for log in logs], [words])
+
     def test_full_disk_ends_it(self) -> None:
         """
         The viewers hear that they are not recorded any more.
@@ -207,9 +226,25 @@ class RecorderTests(FolderFixture):
             recorder.output(b"y")
             self.clock.advance(Recorder.EVERY)
         recorder.output(b"z")
+        recorder.stop()
 
         self.assertIn("No space left", str(logs[0]["why"]))
         self.assertEqual((self.told, recorder.on), ([True, False], False))
+
+    def test_full_disk_at_the_end(self) -> None:
+        """
+        They hear it once, also when the session ends before that was found.
+        """
+        recorder = self.recorder(FullCast)
+        recorder.output(b"x")
+        self.clock.advance(Recorder.EVERY)
+        while recorder._failed is None:
+            threading.Event().wait(0.001)
+
+        with capturedLogs() as logs:
+            recorder.stop()
+
+        self.assertEqual((len(logs), self.told, recorder.on), (1, [True, False], False))
 
     def test_where_nothing_can_be_written(self) -> None:
         """
