@@ -32,6 +32,11 @@
  * @property {() => void} ready there may be room for input again
  * @property {(code: number, reason: string) => void} closed codes as of WebSockets; 0 for "never came up"
  *
+ * @typedef {object} Counted of our input
+ * @property {number} input so many bytes, in all
+ * @property {number} [dropped] the last ones of them, which will never be typed
+ * @property {boolean} [concealing] some may have been dropped though it doesn't say so
+ *
  * @typedef {object} Answer
  * @property {number} status
  * @property {Uint8Array} body

@@ -86,7 +86,7 @@ export class PollLink {
     if (!answer) return;
     const said = json(answer.body);
     if (answer.status === 200 && Number.isSafeInteger(said?.input)) {
-      this._listener.event({ event: "counted", input: said.input });
+      this._listener.event({ event: "counted", input: said.input, concealing: true });
       // The line did not take all of it in time: the rest once more.
       const taken = Math.max(0, said.input - at);
       if (taken < bytes.length && this._alive) {
@@ -95,7 +95,7 @@ export class PollLink {
       }
     } else if (answer.status === 403 && said?.event === "refused") {
       // Refused input is counted as well.
-      this._listener.event({ event: "counted", input: said.input });
+      this._listener.event({ event: "counted", input: said.input, concealing: true });
       this._listener.event(said);
     } else {
       this._end(answer);

@@ -31,7 +31,7 @@ export class Outbox {
 
   /** Bytes not sent on this connection. */
   get unsent() {
-    return this._first + this._length - this._next;
+    return this.end - this._next;
   }
 
   /** Number of the byte to send next. */
@@ -39,7 +39,17 @@ export class Outbox {
     return this._next;
   }
 
-  /** Whether the server has yet to count what was cancelled; what follows waits for that. */
+  /** Number of the first byte that the server has not counted. */
+  get first() {
+    return this._first;
+  }
+
+  /** Number of the byte behind all. */
+  get end() {
+    return this._first + this._length;
+  }
+
+  /** Whether the server has yet to count what was cancelled. */
   get cancelling() {
     return this._wanted > this._first;
   }
@@ -51,6 +61,20 @@ export class Outbox {
   add(bytes) {
     if (this._length + bytes.length > this.limit) return false;
     this._bytes.set(bytes, this._length);
+    this._length += bytes.length;
+    return true;
+  }
+
+  /**
+   * The same, before all that was not sent yet.
+   *
+   * @param {Uint8Array} bytes
+   */
+  addFirst(bytes) {
+    if (this._length + bytes.length > this.limit) return false;
+    const start = this._next - this._first;
+    this._bytes.copyWithin(start + bytes.length, start, this._length);
+    this._bytes.set(bytes, start);
     this._length += bytes.length;
     return true;
   }
@@ -126,7 +150,7 @@ export class Outbox {
 
   /** @returns {number} how many bytes were thrown away, without those cancelled earlier */
   clear() {
-    const dropped = this._first + this._length - Math.max(this._first, this._wanted);
+    const dropped = this.end - Math.max(this._first, this._wanted);
     this._length = 0;
     this._next = this._fresh = this._wanted = this._first;
     return dropped;

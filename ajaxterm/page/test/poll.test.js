@@ -257,6 +257,23 @@ describe("input by plain requests", () => {
   });
 });
 
+describe("a paste in brackets by plain requests", () => {
+  test("that is cancelled is closed once the server has said how much was dropped", async () => {
+    const { connection, server, posted } = await polling();
+    connection.type(bytes("\x1b[200~12\x1b[201~"));
+    const typing = await posted("input");
+    connection.cancelInput();
+    connection.type(bytes("x"));
+
+    typing.answer(200, bytes('{"input": 14}'));
+    await settled();
+    assert.throws(() => server.next("input"));
+    (await posted("poll")).answer(200, poll({ event: "counted", input: 14, dropped: 7, n: 2 }));
+
+    assert.equal((await posted("input")).body, "\x1b[201~x");
+  });
+});
+
 describe("back to a WebSocket", () => {
   test("it is tried beside, and takes over unseen", async () => {
     const { connection, sockets, socket, awake } = await polling();

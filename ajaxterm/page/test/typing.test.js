@@ -107,6 +107,116 @@ describe("a paste", () => {
   });
 });
 
+describe("a paste in brackets that is cancelled", () => {
+  const OPEN = "\x1b[200~";
+  const CLOSE = "\x1b[201~";
+
+  /** Cancelled when so many bytes had been counted, of 14 that were sent. */
+  function cancelled(counted, { answer = true, text = "12" } = {}) {
+    const page = sitting();
+    page.socket().hello();
+    page.typing.paste(typeable(text, true).bytes);
+    page.socket().event({ event: "counted", input: counted });
+    page.typing.drop();
+    page.connection.cancelInput();
+    const sent = page.socket().typed.length;
+    if (answer) page.socket().event({ event: "counted", input: sent, dropped: sent - counted });
+    return { ...page, since: () => page.socket().typed.slice(sent), sent };
+  }
+
+  test("is closed before anything else is typed", () => {
+    const { since, connection, socket, sent } = cancelled(7, { answer: false });
+    connection.type(bytes("ls\r"));
+    assert.equal(since(), "");
+
+    socket().event({ event: "counted", input: sent, dropped: sent - 7 });
+
+    assert.equal(since(), `${CLOSE}ls\r`);
+  });
+
+  test("is closed at once when most of it was not even sent", () => {
+    const { typing, socket, connection, clock, count } = sitting();
+    socket().hello();
+    typing.paste(typeable("echo\n".repeat(100), true).bytes, 100);
+    for (let portion = 0; portion < 10; portion += 1) {
+      clock.advance(50);
+      count();
+    }
+    const before = socket().typed;
+
+    typing.drop();
+    connection.cancelInput();
+    typing.type(bytes("ls\r"));
+
+    assert.ok(before.startsWith(`${OPEN}echo`));
+    assert.equal(socket().typed.slice(before.length), `${CLOSE}ls\r`);
+  });
+
+  test("is not closed where the guest has had none of it, or all", () => {
+    for (const counted of [0, 5, 14]) assert.equal(cancelled(counted).since(), "");
+    for (const counted of [6, 13]) assert.equal(cancelled(counted).since(), CLOSE);
+  });
+
+  test("is closed again, if the bracket was cancelled with the next paste", () => {
+    const { typing, connection, socket, since, sent } = cancelled(7);
+    typing.paste(typeable("34", true).bytes);
+    typing.drop();
+    connection.cancelInput();
+    socket().event({ event: "counted", input: sent + 20, dropped: 20 });
+
+    assert.equal(since(), `${CLOSE}${OPEN}34${CLOSE}${CLOSE}`);
+    socket().event({ event: "counted", input: sent + 26 });
+    connection.cancelInput();
+    assert.ok(since().endsWith(`34${CLOSE}${CLOSE}`));
+  });
+
+  test("is closed before a paste that was begun meanwhile", () => {
+    const { typing, socket, since, sent } = cancelled(7, { answer: false });
+    typing.paste(typeable("34", true).bytes);
+
+    socket().event({ event: "counted", input: sent, dropped: sent - 7 });
+
+    assert.equal(since(), `${CLOSE}${OPEN}34${CLOSE}`);
+  });
+
+  test("is closed by the next connection", () => {
+    const { connection, socket, clock } = cancelled(7, { answer: false });
+    connection.type(bytes("x"));
+    socket().break();
+    clock.advance(1_000);
+
+    socket().hello({ resumed: true, input: 8 });
+    socket().event({ event: "counted", input: 14, dropped: 6 });
+
+    assert.equal(socket().typed, `${CLOSE}x`);
+  });
+
+  test("is not closed at a console which doesn't know us", () => {
+    const { socket, clock, connection } = cancelled(7, { answer: false });
+    socket().break();
+    clock.advance(1_000);
+
+    socket().hello({ resumed: false, resume: "OTHER", input: 0 });
+    connection.type(bytes("x"));
+
+    assert.equal(socket().typed, "x");
+  });
+
+  test("is recognized in portions of any size", () => {
+    for (const size of [1, 4, 7]) {
+      const { connection, socket } = sitting();
+      socket().hello();
+      const pasted = typeable("12345", true).bytes.subarray(0, -1);
+      for (let at = 0; at < pasted.length; at += size) connection.type(pasted.subarray(at, at + size));
+      socket().event({ event: "counted", input: pasted.length });
+
+      connection.cancelInput();
+
+      assert.ok(socket().typed.endsWith(CLOSE));
+    }
+  });
+});
+
 describe("text to paste", () => {
   const text = (pasted) => new TextDecoder().decode(pasted.bytes);
 
