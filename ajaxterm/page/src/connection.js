@@ -30,6 +30,12 @@ import { Way } from "./way.js";
 
 /** Milliseconds from opening a link to its `hello`. */
 const HELLO_WITHIN = 15_000;
+/**
+ * What the server calls it when a connection with our key came after this one.
+ * Nobody else has the key, so that was an earlier one of ours, held up on its
+ * way: no end, but a reason to connect again.
+ */
+const REPLACED = "replaced";
 /** Close codes after which trying again can't help, and what to call them. */
 const FINAL = new Map([
   [1000, "closed"],
@@ -264,7 +270,8 @@ export class Connection {
    */
   _closed(code, reason) {
     const final = FINAL.get(code);
-    if (final) this._end(final, reason);
+    if (code === 1000 && reason === REPLACED) this._retry(REPLACED);
+    else if (final) this._end(final, reason);
     else if (code === 4029) this._retry("full", reason);
     else if (code === 1001) this._retry("away", reason);
     else if (code === 0) this._refused();
@@ -419,7 +426,7 @@ export class Connection {
   _endEvent(event) {
     const reason = String(event.reason ?? "");
     const message = String(event.message ?? "");
-    if (event.retry === true) this._retry(reason, message);
+    if (event.retry === true || reason === REPLACED) this._retry(reason, message);
     else this._end(reason, message);
   }
 

@@ -55,6 +55,7 @@ export const strings = {
     lost: "The connection was lost.",
     silent: "The server stopped answering.",
     away: "The server is restarting.",
+    replaced: "An earlier connection of this page came late.",
     full: "Too many viewers.",
     refused: "The server does not let this page in. Its link may have expired: ask for a new one.",
     version: "The server has been updated. Please load this page again.",

@@ -595,6 +595,23 @@ describe("ending", () => {
     assert.ok(sockets[0].closed);
   });
 
+  test("an earlier connection of ours that comes late doesn't end the page", () => {
+    for (const ended of [
+      (socket) => socket.event({ event: "end", reason: "replaced", message: "Again.", retry: false }),
+      (socket) => socket.break(1000, "replaced"),
+    ]) {
+      const { socket, connection, clock } = connecting();
+      socket().hello();
+
+      ended(socket());
+      assert.equal(connection.state.name, "reconnecting");
+      clock.advance(500);
+      socket().hello({ resumed: true });
+
+      assert.equal(connection.state.name, "connected");
+    }
+  });
+
   test("an end event with leave to retry is a break", () => {
     const { socket, connection } = connecting();
     socket().hello();
