@@ -25,6 +25,7 @@ export class Choice {
     /** When a WebSocket may be tried again; null while there is nothing against it. @type {number|null} */
     this._again = null;
     this._canPoll = true;
+    this._hasPolled = false;
   }
 
   /** @returns {"websocket"|"poll"} */
@@ -58,8 +59,14 @@ export class Choice {
     this._trial = FIRST_TRIAL;
   }
 
-  /** This server answers no polls. */
+  /** A poll was answered. */
+  polled() {
+    this._hasPolled = true;
+  }
+
+  /** This server answers no polls; or, if it did before, something on the way has answered instead. */
   noPoll() {
+    if (this._hasPolled) return;
     this._canPoll = false;
     this._again = null;
   }

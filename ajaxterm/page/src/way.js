@@ -82,7 +82,9 @@ export class Way {
 
   /** It has said hello. */
   attached() {
-    if (this._link?.kind === "poll") this._scheduleTrial();
+    if (this._link?.kind !== "poll") return;
+    this._choice.polled();
+    this._scheduleTrial();
   }
 
   /** It opened, and no hello came. */

@@ -114,6 +114,20 @@ describe("plain requests", () => {
     assert.equal(connection.state.name, "reconnecting");
   });
 
+  test("go on after something on the way has answered that there are none", async () => {
+    for (const status of [404, 405, 501]) {
+      const { posted, clock, connection } = await polling();
+
+      (await posted("poll")).answer(status);
+      await settled();
+      assert.equal(connection.state.name, "reconnecting");
+      clock.advance(1_000);
+
+      assert.equal((await posted("poll")).body.resume, "KEY");
+      assert.equal(connection.state.way, "poll");
+    }
+  });
+
   test("acknowledge what they brought", async () => {
     const { server, posted, screen } = await polling({ offset: 10, live: 10 });
     (await posted("poll")).answer(200, poll("abc", { event: "line", state: "live", n: 2 }));
