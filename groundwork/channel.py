@@ -1,8 +1,11 @@
 """
-HTTP connections on which a request has a limited time to arrive.
+HTTP connections on which a request has a limited time to arrive, and answers a limited room to
+wait in.
 
 C{twisted.web} ends a connection that is silent for a while, and counts each byte as a sign of
-life: a client that sends one now and then would hold its connection for days.
+life: a client that sends one now and then would hold its connection for days.  And it stops
+reading from a client that does not read only between two requests: one that sends them without
+a pause would be answered, into memory, for as long as it likes.
 """
 
 from __future__ import annotations
@@ -35,7 +38,7 @@ class BoundedChannel(HTTPChannel):
         self._arrived = False
         super().dataReceived(data)
         # Most are here at once, so nothing has to be begun and called off.
-        if self._limit is None and not self._answering and not self._arrived:
+        if self._limit is None and not (self._answering or self._arrived or self.paused):
             self._limit = self.callLater(self._allowed, self._too_slow)
 
     def allHeadersReceived(self) -> None:
@@ -52,7 +55,16 @@ class BoundedChannel(HTTPChannel):
 
     def requestDone(self, request: Any) -> None:
         self._answering = False
+        if self._waitingForTransport and self.persistent:
+            # Who does not read its answers gets no more of them made.
+            self.paused = True
         super().requestDone(request)
+        if self.paused:
+            self._networkProducer.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        super().resumeProducing()
+        self._go_on()
 
     def getHost(self) -> Any:
         # Asked for each request, and each time of the kernel.
@@ -64,6 +76,12 @@ class BoundedChannel(HTTPChannel):
         self._arrived = True  # if it is lost while it is read, there is nothing to begin
         self._forget()
         super().connectionLost(reason)
+
+    def _go_on(self) -> None:
+        if self.paused:
+            self.paused = False
+            if self._buffer:
+                self.dataReceived(b"")
 
     def _forget(self) -> None:
         limit, self._limit = self._limit, None

@@ -1,5 +1,5 @@
 """
-Tests for L{groundwork.channel}: requests that come slowly.
+Tests for L{groundwork.channel}: requests that come slowly, or faster than their answers are read.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from twisted.web.server import NOT_DONE_YET, Request
 from groundwork.channel import BoundedChannel
 from groundwork.site import BoundedSite
 from tests.memorysocket import Collector, MemoryReactor
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 class Waiting(Resource):
@@ -114,3 +116,85 @@ class SlowTests(SynchronousTestCase):
         self.clock.flush()
 
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class Prompt(Resource):
+    """
+    Answers at once.
+    """
+
+    isLeaf = True
+
+    def render_GET(self, request: Request) -> bytes:
+        return b"x" * 1000
+
+
+class UnreadTests(SynchronousTestCase):
+    """
+    Of a client that sends and does not read little is kept; when it reads, it has lost nothing.
+    """
+
+    def connect(self, resource: Resource) -> None:
+        self.clock = MemoryReactor()
+        self.client = Collector(reads=False)
+        self.channel = BoundedSite(resource, self.clock).buildProtocol(None)
+        self.clock.connect(self.channel, self.client)
+
+    def say(self, words: bytes) -> None:
+        self.client.transport.write(words)
+        self.clock.flush()
+
+    @property
+    def kept(self) -> int:
+        """Bytes, of its requests and of what answers them."""
+        kept = len(self.channel._buffer) + sum(map(len, self.channel._dataBuffer))
+        return self.channel.transport.queued + kept
+
+    def read_on(self) -> None:
+        self.client.transport.resumeProducing()
+        self.clock.flush()
+
+    def test_who_reads_nothing(self) -> None:
+        """
+        It is answered until that fills a buffer; its other requests stay with it.
+        """
+        self.connect(Prompt())
+
+        self.say(REQUEST * 6_000)
+
+        self.assertLess(self.kept, 300_000)
+        self.assertGreater(self.client.transport.queued, 0)
+        self.read_on()
+        self.assertEqual(self.client.heard.count(b"HTTP/1.1 200"), 6_000)
+        self.assertFalse(self.client.lost)
+
+    def test_who_reads_nothing_is_cut(self) -> None:
+        """
+        Nor is it waited for as long as it likes.
+        """
+        self.connect(Prompt())
+        self.say(REQUEST * 6_000)
+
+        self.clock.pass_time(80)
+
+        self.assertFalse(self.channel.transport.connected)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_behind_an_answer_that_waits(self) -> None:
+        """
+        The same where an answer takes a while.
+        """
+        waiting = Waiting()
+        self.connect(waiting)
+        self.say(REQUEST * 3)
+
+        waiting.requests[0].write(b"x" * 200_000)
+        waiting.requests[0].finish()
+        self.clock.flush()
+
+        self.assertEqual(len(waiting.requests), 1)
+        self.clock.pass_time(30)
+        self.read_on()
+        self.assertEqual(len(waiting.requests), 2)
+        waiting.requests[1].finish()
+        self.assertEqual(len(waiting.requests), 3)
