@@ -14,7 +14,8 @@ from ajaxterm.viewer import Event
 class Additions:
     """
     @ivar abilities: what viewers can ask for, the agent's and the session's own.
-    @cvar MOST_NOTICES: that last at a time.
+    @cvar MOST_NOTICES: that last at a time; one more is not told, for it could not be
+        taken back.
     """
 
     MOST_NOTICES = 16
@@ -61,6 +62,8 @@ class Additions:
             del self._notices[name]
         elif name in self._notices or len(self._notices) < self.MOST_NOTICES:
             self._notices[name] = message
+        else:
+            return
         self._tell({"event": "notice", "name": name, "message": message})
 
     def prefill(self, output: bytes) -> bool:

@@ -20,7 +20,7 @@ with a number that the answer bears:
   -> {"id": 7, "do": "grants"}                      done: {"grants": ["g..", ..]}
       those that are neither revoked nor expired
   -> {"id": 8, "do": "notice", "name": "silent", "message": ".."}
-      lasts until the same name comes with no message; 16 at a time
+      lasts until the same name comes with no message; 16 at a time, one more is ignored
   -> {"id": 9, "do": "prefill", "output": "<base64>"}     done: {"end": 7}
       what the guest said before; in several parts, before anything else comes from it
   -> {"id": 10, "do": "missed", "output": "<base64>"}

@@ -12,6 +12,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
+from ajaxterm.additions import Additions
 from ajaxterm.control import LONGEST, MOST_OUTPUT, Control
 from ajaxterm.grants import Grants, digest_of
 from ajaxterm.idleness import Limits
@@ -287,6 +288,20 @@ class ControlTests(SynchronousTestCase):
             ({"do": "abilities", "abilities": "break"}, "break and sysrq"),
         ]:
             self.assertIn(sentence, self.order(**words)["failed"])
+
+    def test_many_notices(self) -> None:
+        """
+        One too many is not shown, so all that are can be taken back.
+        """
+        viewer = self.attach()
+        names = [f"n{number}" for number in range(Additions.MOST_NOTICES + 1)]
+
+        for message in ("...", ""):
+            for name in names:
+                self.order(do="notice", name=name, message=message)
+
+        told = [(e["name"], e["message"]) for e in viewer.events if e["event"] == "notice"]
+        self.assertEqual(told, [(name, text) for text in ("...", "") for name in names[:-1]])
 
     def test_guest_that_is_down(self) -> None:
         """
