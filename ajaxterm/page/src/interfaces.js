@@ -22,7 +22,7 @@
  * @property {(message: object) => void} say
  * @property {(most: number) => number} room how many bytes of input it takes now, of `most`
  * @property {(bytes: Uint8Array<ArrayBuffer>, at: number) => void} type `at`: the number of the first byte
- * @property {() => boolean} idle whether no input is under way whose fate is unknown
+ * @property {() => boolean} idle whether nothing typed or said is under way whose fate is unknown
  * @property {() => void} close nothing comes from it any more
  *
  * @typedef {object} Listener what a link tells

@@ -106,7 +106,7 @@ export class PollLink {
   }
 
   idle() {
-    return !this._typing;
+    return !this._typing && !this._saying;
   }
 
   close() {
@@ -170,6 +170,7 @@ export class PollLink {
       }
     }
     this._saying = false;
+    if (this._alive) this._listener.ready();
   }
 
   /**

@@ -3,8 +3,8 @@
  * choice.js says; and while that is plain requests, now and then a WebSocket
  * tried beside it, which takes over when it comes up.
  *
- * It takes over only when no input is under way by plain requests: a late
- * request must not type what the WebSocket has sent again.
+ * It takes over only when nothing is under way by plain requests: a late one
+ * must not type what the WebSocket has sent again, and no wish is to be lost.
  */
 
 import { Choice, EARLY } from "./choice.js";

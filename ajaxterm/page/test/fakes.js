@@ -108,7 +108,7 @@ export class FakeSocket {
   }
 }
 
-/** What answers plain requests: by hand, one after another; at first as a server that knows no polls. */
+/** What answers plain requests: by hand, one after another, but for pings; at first as a server that knows no polls. */
 export class FakeServer {
   constructor() {
     this.polls = false;
@@ -118,6 +118,7 @@ export class FakeServer {
 
   post(path, { headers, body, signal }) {
     if (!this.polls) return Promise.resolve({ status: 405, body: new Uint8Array() });
+    if (path === "say" && JSON.parse(body).do === "ping") return Promise.resolve({ status: 204, body: new Uint8Array() });
     return new Promise((resolve, reject) => {
       signal.addEventListener("abort", () => reject(new Error("aborted")));
       this.asked.push({

@@ -298,6 +298,7 @@ describe("back to a WebSocket", () => {
     awake(1);
     assert.equal(sockets.length, 2);
     names.add(connection.state.name);
+    await settled();
     socket().open();
     names.add(connection.state.name);
     assert.deepEqual(socket().said, [{ do: "attach", resume: "KEY", offset: 0, console: "C1" }]);
@@ -313,6 +314,7 @@ describe("back to a WebSocket", () => {
     connection.type(bytes("ab"));
     const typing = await posted("input");
     awake(1);
+    await settled();
     socket().open();
     connection.type(bytes("c"));
     assert.deepEqual(socket().said, []);
@@ -323,6 +325,23 @@ describe("back to a WebSocket", () => {
     socket().hello({ resumed: true, input: 2 });
 
     assert.equal(socket().typed, "c");
+  });
+
+  test("it waits until all wishes are said", async () => {
+    const { connection, socket, awake, posted } = await polling();
+    awake(30);
+    await settled();
+    connection.ask({ do: "stay" });
+    connection.ask({ do: "end_session" });
+    socket().open();
+
+    (await posted("say")).answer(204);
+    const last = await posted("say");
+    assert.deepEqual([last.body.do, socket().said], ["end_session", []]);
+    last.answer(204);
+    await settled();
+
+    assert.deepEqual(socket().said.map((said) => said.do), ["attach"]);
   });
 
   test("it is tried ever less often", async () => {
