@@ -3,6 +3,9 @@
  * may lie under any path.
  */
 
+/** Milliseconds. */
+const PROBE_WITHIN = 10_000;
+
 /** @type {import("./interfaces.js").Clock} */
 export const windowClock = {
   now: () => performance.now(),
@@ -24,9 +27,22 @@ export async function httpPost(path, init) {
   return { status: response.status, body: new Uint8Array(await response.arrayBuffer()) };
 }
 
-/** @returns {Promise<number>} the status of the page itself; 0 without an answer */
-export const httpProbe = () =>
-  fetch(".", { cache: "no-store", redirect: "manual" }).then(
-    (response) => response.status,
-    () => 0,
-  );
+/** @type {Promise<number>|null} */
+let probing = null;
+
+/**
+ * One at a time: who asks meanwhile has the same answer.
+ *
+ * @returns {Promise<number>} the status of the page itself; 0 without an answer in time
+ */
+export function httpProbe() {
+  probing ??= fetch(".", { cache: "no-store", redirect: "manual", signal: AbortSignal.timeout(PROBE_WITHIN) })
+    .then(
+      (response) => response.status,
+      () => 0,
+    )
+    .finally(() => {
+      probing = null;
+    });
+  return probing;
+}
