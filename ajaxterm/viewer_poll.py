@@ -118,7 +118,9 @@ class ViewerPoll:
         seat = self._seat
         if at > seat.counted:
             raise NotYet(seat.counted)
-        why_not = self._session.typed(seat, keys[seat.counted - at :])
+        fresh = keys[seat.counted - at :]
+        # A repeat of what was counted already can't be refused any more.
+        why_not = self._session.typed(seat, fresh) if fresh else ""
         if why_not:
             raise Refused({**refused("input", why_not), "input": seat.counted})
         typing: Deferred[int] = Deferred(lambda _: self._forget(typing))

@@ -116,6 +116,22 @@ class InputTests(PollFixture):
         said = json.loads(answer.body)
         self.assertEqual((answer.status, said["event"], said["input"]), (403, "refused", 1))
 
+    def test_repeated_when_it_would_be_refused(self) -> None:
+        """
+        What was typed is answered with the count, though somebody has taken the keyboard since.
+        """
+        poller, other = self.attached(), self.attached()
+        poller.type(b"ls")
+        other.say({"do": "take_keyboard"})
+
+        again = poller.type(b"ls").answer
+        more = poller.type(b"ls -l").answer
+
+        assert again is not None and more is not None
+        self.assertEqual((again.status, again.body), (200, b'{"input":2}'))
+        self.assertEqual((more.status, json.loads(more.body)["input"]), (403, 5))
+        self.assertEqual(self.stage.line.typed, b"ls")
+
     def test_bad_questions(self) -> None:
         """
         Input is bounded, and names its key and its place.
