@@ -19,8 +19,6 @@ from ajaxconsole.outcome import FAILED, FORBIDDEN, NOT_FOUND, UNREACHABLE, USAGE
 _PATIENCE = 60.0
 _MOST_ANSWER = 32 << 20
 _MOST_PAGES = 1000
-_NARROWER = ("{host}", "{host} {uuid:.2}", "{host} {uuid:.4}", "{uuid}")
-"""Filters for the lobby's guests."""
 
 _UUID = re.compile("[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _STATUSES = {401: FORBIDDEN, 403: FORBIDDEN, 404: NOT_FOUND}
@@ -82,26 +80,19 @@ class Client:
             query["marker"] = found[-1]["id"]
         return found
 
-    def lobby(self) -> list[dict[str, Any]]:
+    def in_use(self) -> list[dict[str, Any]]:
         """
-        All guests as the lobby shows them, with their open consoles.
-
-        Of too many for one answer it tells the first.  The others are asked for by
-        the host of each that was not told yet; then, where these are too many as
-        well, by some digits of its UUID besides.
+        All guests with an open console, as the lobby shows them.
         """
-        first = self.get("lobby/guests")
-        found = {guest["id"]: guest for guest in first["guests"]}
-        servers = self.servers() if len(found) < first["fitting"] else []
-        for form in _NARROWER:
-            asked = set()
-            for server in servers:
-                words = form.format(host=server["OS-EXT-SRV-ATTR:host"], uuid=server["id"])
-                if server["id"] not in found and words not in asked:
-                    asked.add(words)
-                    told = self.get(f"lobby/guests?{urlencode({'filter': words})}")
-                    found.update((guest["id"], guest) for guest in told["guests"])
-        return sorted(found.values(), key=lambda guest: (guest["name"], guest["host"], guest["id"]))
+        found: list[dict[str, Any]] = []
+        query = {"open": "1"}
+        for _ in range(_MOST_PAGES):
+            answer = self.get(f"lobby/guests?{urlencode(query)}")
+            found += answer["guests"]
+            if not answer["guests"] or len(answer["guests"]) >= answer["fitting"]:
+                break
+            query["marker"] = found[-1]["id"]
+        return found
 
     def guest(self, name: str, host: str | None = None) -> dict[str, Any]:
         """

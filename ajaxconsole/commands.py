@@ -161,7 +161,7 @@ def _sessions(client: Client, asked: Any) -> int:
             "id": console["id"],
             "guest_id": guest["id"],
         }
-        for guest in client.lobby()
+        for guest in client.in_use()
         for console in guest["consoles"]
     ]
     _tell(asked, rows, ("guest", "host", "device", "viewers", "users", "id"))
@@ -176,7 +176,11 @@ def _close(client: Client, asked: Any) -> int:
         if asked.console in (None, console["id"]) and asked.device in (None, console["device"])
     ]
     for console in closed:
-        client.close(guest["id"], console)
+        try:
+            client.close(guest["id"], console)
+        except Problem as problem:
+            if problem.status != NOT_FOUND:  # or else it has ended meanwhile
+                raise
     if asked.json:
         _say(json.dumps({"guest": guest["id"], "closed": closed}))
     if not closed:

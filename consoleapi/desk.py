@@ -109,13 +109,7 @@ class Desk:
         @return: up to C{most} guests, and whether there are more.
         @raise Fault: 400, the marker is nobody's.
         """
-        after: Key | None = None
-        if marker:
-            uuid = parse_uuid(marker)
-            guest = self._directory.find(uuid) if uuid is not None else None
-            if guest is None or self.mode(caller, guest) is None:
-                raise Fault(400, f"marker [{marker[:100]}] not found")
-            after = key_of(guest)
+        after = self._after(caller, marker)
 
         async def look() -> list[Guest]:
             found: list[Guest] = []
@@ -128,16 +122,30 @@ class Desk:
         found = await (look() if marker else self._hearing.find(look))
         return found[:most], len(found) > most
 
-    async def overview(self, caller: Caller, wanted: Wanted, most: int) -> Overview:
+    def _after(self, caller: Caller, marker: str | None) -> Key | None:
+        if not marker:
+            return None
+        uuid = parse_uuid(marker)
+        guest = self._directory.find(uuid) if uuid is not None else None
+        if guest is None or self.mode(caller, guest) is None:
+            raise Fault(400, f"marker [{marker[:100]}] not found")
+        return key_of(guest)
+
+    async def overview(
+        self, caller: Caller, wanted: Wanted, marker: str | None, most: int
+    ) -> Overview:
         """
+        @param marker: as of L{page}; what is before is not counted.
         @param most: how many of the guests that are wanted are told.
+        @raise Fault: as L{page}.
         """
+        after = self._after(caller, marker)
         standing = self._accounts.standing(caller.name)
 
         async def look() -> Overview | None:
             total, fitting = 0, 0
             told: list[tuple[Guest, str | None]] = []
-            async for seen, block, positions in self._blocks(caller, wanted):
+            async for seen, block, positions in self._blocks(caller, wanted, after):
                 total += seen
                 fitting += len(positions)
                 guests = [block.items[at] for at in positions[: most - len(told)]]

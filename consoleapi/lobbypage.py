@@ -6,7 +6,10 @@ The lobby: a page with the guests, and what one does with their consoles.
     POST   /lobby/session    {"user", "password"} -> {"user", "csrf"}, and a cookie
     GET    /lobby/session    {"user", "csrf"}; the user is null where nobody is logged in
     DELETE /lobby/session    logs out
-    GET    /lobby/guests     {"user", "guests": [...], "total", "fitting", "why"}   ?filter=
+    GET    /lobby/guests     {"user", "guests": [...], "total", "fitting", "why"}
+           ?filter=WORDS     those with all of these words; as many as fit, and of these the first
+           ?open=1           those with a console that is open
+           ?marker=UUID      those after that one
     POST   /lobby/consoles   {"guest": UUID, "device": alias or null, "mode": "rw" or "ro"}
                              -> {"url", "device", "mode", "lifetime"}
     DELETE /lobby/guests/UUID/consoles/ID   ends a console
@@ -164,10 +167,12 @@ class Lobby:
     # Guests.
 
     async def _guests(self, visit: Visit) -> Reply:
-        caller = visit.caller
-        words = (visit.asked.arg("filter") or "")[:_MOST_FILTER].lower().split()
+        caller, arg = visit.caller, visit.asked.arg
+        words = (arg("filter") or "")[:_MOST_FILTER].lower().split()
         # Every word is somewhere in what is shown of a guest.
-        seen = await self._desk.overview(caller, Wanted(words), self.MOST_LISTED)
+        is_open = (lambda guest: bool(self._attendance.of(guest.uuid))) if arg("open") else None
+        wanted = Wanted(words, is_open)
+        seen = await self._desk.overview(caller, wanted, arg("marker"), self.MOST_LISTED)
         # What there is besides guests is told to those alone who see everything.
         why = self._directory.why_empty() if self._desk.is_admin(caller) else ""
         known = json.dumps(

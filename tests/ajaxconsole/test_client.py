@@ -1,5 +1,5 @@
 """
-What the command line asks of an API with many guests.
+Tests for L{ajaxconsole.client}: what the command line asks of an API with many guests.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ajaxconsole.account import Account
 from ajaxconsole.client import Client
-from ajaxconsole.commands import _sessions
+from ajaxconsole.commands import _close, _sessions
+from ajaxconsole.outcome import FAILED, NOT_FOUND, Problem
 from consoleapi.lobbypage import Lobby
 from tests.consoleapi.world import FakeHost, World, domain, uuid
 
@@ -42,18 +43,9 @@ class SessionsTests(SynchronousTestCase):
         self.world = World()
         self.client = ClientOfWorld(self.world)
 
-    def host(self, name: str, first: int, count: int, spread: int = 0x9E3779B1) -> FakeHost:
-        """
-        @param first: the number of its first guest.
-        @param spread: what the numbers of two that follow each other are apart, so
-            that UUIDs are as different as those that were drawn by lot.
-        @return: a host, and a console on its last guest.
-        """
-        numbers = [number * spread % (1 << 32) for number in range(first, first + count)]
-        guests = [domain(at, f"g{n:04}") for n, at in enumerate(numbers, first)]
-        host = FakeHost(self.world, name, *guests)
-        host.consoles = {f"c-{name}": (uuid(numbers[-1]), ["v1"])}
-        return host
+    def host(self, name: str, guests: range, in_use: range) -> None:
+        host = FakeHost(self.world, name, *(domain(n, f"g{n:04}") for n in guests))
+        host.consoles = {f"c{n}": (uuid(n), ["v1"]) for n in in_use}
 
     def sessions(self) -> list[tuple[str, str]]:
         """
@@ -65,27 +57,65 @@ class SessionsTests(SynchronousTestCase):
         _sessions(self.client, Namespace(json=True))
         return [(row["guest"], row["id"]) for row in json.loads(said.getvalue())]
 
-    def test_few_guests_are_one_question(self) -> None:
-        self.host("h1", 0, 10)
+    def test_few_of_many(self) -> None:
+        """
+        However many guests there are, those in use are told at once.
+        """
+        self.host("h1", range(60), range(59, 60))
+        self.host("h2", range(60, 65), range(64, 65))
 
-        self.assertEqual(self.sessions(), [("g0009", "c-h1")])
-        self.assertEqual(self.client.asked, ["lobby/guests"])
+        self.assertEqual(self.sessions(), [("g0059", "c59"), ("g0064", "c64")])
+        self.assertEqual(self.client.asked, ["lobby/guests?open=1"])
 
-    def test_more_than_are_told_at_once(self) -> None:
-        self.host("h1", 0, 8)
-        self.host("h2", 8, 8)
+    def test_many(self) -> None:
+        """
+        Of more than one answer tells, the rest is asked for.
+        """
+        self.host("h1", range(60), range(10, 35))
 
-        self.assertEqual(self.sessions(), [("g0007", "c-h1"), ("g0015", "c-h2")])
-        self.assertEqual(self.client.asked[2:], ["lobby/guests?filter=h2"])
+        self.assertEqual(self.sessions(), [(f"g{n:04}", f"c{n}") for n in range(10, 35)])
+        self.assertEqual(len(self.client.asked), 3)
 
-    def test_more_on_one_host(self) -> None:
-        self.host("h1", 0, 60)
-        self.host("h2", 60, 5)
+    def test_none(self) -> None:
+        self.host("h1", range(60), range(0))
 
-        self.assertEqual(self.sessions(), [("g0059", "c-h1"), ("g0064", "c-h2")])
-        self.assertLess(len(self.client.asked), 60)
+        self.assertEqual(self.sessions(), [])
 
-    def test_uuids_that_are_much_alike(self) -> None:
-        self.host("h1", 0, 25, spread=1)
 
-        self.assertEqual(self.sessions(), [("g0024", "c-h1")])
+class ClosingTests(SynchronousTestCase):
+    """
+    All consoles of a guest are closed.
+    """
+
+    def close(self, status: int) -> list[str]:
+        """
+        @param status: of what is said when the first is closed.
+        @return: those that were.
+        """
+        closed: list[str] = []
+
+        class OneGuest(Client):
+            def guest(self, name: str, host: str | None = None) -> dict[str, Any]:
+                return {"id": uuid(1), "name": name}
+
+            def consoles(self, guest: str) -> list[dict[str, Any]]:
+                return [{"id": name, "device": name} for name in ("c1", "c2")]
+
+            def close(self, guest: str, console: str) -> None:
+                if console == "c1":
+                    raise Problem(status, "it is not there")
+                closed.append(console)
+
+        self.patch(sys, "stdout", io.StringIO())
+        asked = Namespace(name="web1", host=None, console=None, device=None, json=True)
+        _close(OneGuest(Account("http://127.0.0.1/")), asked)
+        return closed
+
+    def test_ended_meanwhile(self) -> None:
+        """
+        One that has ended by itself keeps no other open.
+        """
+        self.assertEqual(self.close(NOT_FOUND), ["c2"])
+
+    def test_fails(self) -> None:
+        self.assertRaises(Problem, self.close, FAILED)
