@@ -1,7 +1,8 @@
 """
 How long a console lives without being used.
 
-Three limits, each off at 0.  I{idle}: nobody is there.  I{input}: nobody types.
+Three limits, each off at 0.  I{idle}: nobody is there.  I{input}: nobody types (where
+I{idle} is off, only while somebody is there, or what is to stay would end).
 I{watching}: somebody is there, but nobody who can type (viewers who may only
 watch, or the guest is down).  People who are there see a countdown first, and
 can call it off.
@@ -65,11 +66,11 @@ class Idleness:
         self._over = over
         self._told = told
         now = clock.seconds()
-        self._since: dict[str, float | None] = {"idle": now, "input": now, "watching": None}
+        self._since: dict[str, float | None] = {"idle": now, "input": None, "watching": None}
         self._coming: str | None = None
         self._alarm: IDelayedCall | None = None
         self._stopped = False
-        self._look()
+        self.who_is_there(False, False)
 
     def who_is_there(self, anybody: bool, typist: bool) -> None:
         """
@@ -77,6 +78,7 @@ class Idleness:
         @param typist: whether one who can type is.
         """
         self._run("idle", not anybody)
+        self._run("input", anybody or bool(self._limits["idle"]))
         self._run("watching", anybody and not typist)
         self._look()
 

@@ -50,6 +50,27 @@ class IdlenessTests(SynchronousTestCase):
         self.assertEqual(self.over(), ["input"])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_one_that_lasts(self) -> None:
+        """
+        Where nobody need be there, nobody need type either; who comes has all the time.
+        """
+        idleness = self.limited(input=600)
+        self.clock.advance(10_000)
+        self.assertEqual(self.over(), [])
+
+        idleness.who_is_there(True, True)
+        self.clock.advance(599)
+        self.assertEqual(self.over(), [])
+        idleness.who_is_there(False, False)
+        self.clock.advance(10_000)
+        self.assertEqual(self.over(), [])
+
+        other = self.limited(idle=900, input=600)
+        other.who_is_there(True, True)
+        other.who_is_there(False, False)
+        self.clock.advance(600)
+        self.assertEqual(self.over(), ["input"])
+
     def test_key_calls_it_off(self) -> None:
         """
         Whoever types in the last minute has the whole time again, and everybody hears of it.
