@@ -92,3 +92,33 @@ class ScoutTests(SynchronousTestCase):
         """)
 
         self.assertEqual(said.splitlines()[-2:], ["TimeoutError('timed out')", "no child"])
+
+
+class SparedTests(SynchronousTestCase):
+    def test_children(self) -> None:
+        """
+        Forked children touch nothing of what modules would do then, and can begin threads.
+        """
+        said = said_by("""
+            import os, sys
+            from ajaxterm.scouting import _spare_children
+
+            assert "threading" not in sys.modules and "random" not in sys.modules
+            _spare_children()
+            import logging, random, threading
+
+            state = random.getstate()
+            pid = os.fork()
+            if pid == 0:
+                heard = []
+                thread = threading.Thread(target=lambda: heard.append("a thread"))
+                thread.start()
+                thread.join()
+                assert threading.current_thread() is threading.main_thread()
+                logging.getLogger().warning("a word")
+                print(random.getstate() == state, heard, flush=True)
+                os._exit(0)
+            os.waitpid(pid, 0)
+        """)
+
+        self.assertEqual(said, "a word\nTrue ['a thread']\n")
