@@ -32,6 +32,7 @@ class BoundedChannel(HTTPChannel):
     _allowed = HEAD
     _answering = False
     _arrived = False
+    _behind = 0
     _host: Any = None
 
     def dataReceived(self, data: bytes) -> None:
@@ -53,8 +54,20 @@ class BoundedChannel(HTTPChannel):
         self._forget()
         super().allContentReceived()
 
+    def rawDataReceived(self, data: bytes) -> None:
+        if not self._handlingRequest:
+            super().rawDataReceived(data)
+            return
+        # As twisted.web has it, but also while the answer itself has to wait; and without
+        # counting all of it again for each piece.
+        self._dataBuffer.append(data)
+        self._behind += len(data)
+        if self._behind > self._optimisticEagerReadSize:
+            self._networkProducer.pauseProducing()
+
     def requestDone(self, request: Any) -> None:
         self._answering = False
+        self._behind = 0
         if self._waitingForTransport and self.persistent:
             # Who does not read its answers gets no more of them made.
             self.paused = True

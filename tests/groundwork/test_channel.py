@@ -198,3 +198,27 @@ class UnreadTests(SynchronousTestCase):
         self.assertEqual(len(waiting.requests), 2)
         waiting.requests[1].finish()
         self.assertEqual(len(waiting.requests), 3)
+
+    def test_more_behind_an_answer_that_waits(self) -> None:
+        """
+        What comes while an answer can't leave is not kept without bound either, in pieces of
+        any size.
+        """
+        for size in (1_000, 65_536):
+            waiting = Waiting()
+            self.connect(waiting)
+            self.say(REQUEST)
+            waiting.requests[0].write(b"x" * 200_000)
+            self.clock.flush()
+            before = self.kept
+
+            for _ in range(50):
+                self.channel.transport.bufferSize = size
+                self.say((REQUEST * 10_000)[:65_536])
+
+            self.assertLess(self.kept - before, 90_000)
+            self.assertGreater(self.client.transport.queued, 0)
+            self.channel.transport.bufferSize = 65_536
+            waiting.requests[0].finish()
+            self.read_on()
+            self.assertEqual(len(waiting.requests), 2)
