@@ -17,25 +17,37 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 
+from groundwork.promptly import queued
+
 
 class BoundedChannel(HTTPChannel):
     """
     @cvar HEAD: seconds from a request's first byte to the end of its head; of one that came behind
         another, from what comes of it next.
     @cvar BODY: seconds from there to the end of its body.
+    @cvar LAST: seconds that a connection which is being ended has to take L{LEAST} bytes of what
+        waits for it, or all that is left; and, once all has left, to say goodbye, as TLS wants
+        it.  As long as a connection may be silent: what the kernel has taken meanwhile, we see
+        leave in pieces of some 100 KiB.
     """
 
     HEAD = 20.0
     BODY = 60.0
+    LAST = 60.0
+    LEAST = 16384
 
     _limit: IDelayedCall | None = None
     _allowed = HEAD
     _answering = False
     _arrived = False
+    _ended = False
+    _left = 0
     _behind = 0
     _host: Any = None
 
     def dataReceived(self, data: bytes) -> None:
+        if self._ended:
+            return
         self._arrived = False
         super().dataReceived(data)
         # Most are here at once, so nothing has to be begun and called off.
@@ -79,6 +91,17 @@ class BoundedChannel(HTTPChannel):
         super().resumeProducing()
         self._go_on()
 
+    def loseConnection(self) -> None:
+        # Under TLS the client's goodbye is waited for.
+        self._networkProducer.resumeProducing()
+        super().loseConnection()
+        if not self._ended:
+            self._ended = self._arrived = True
+            self._forget()
+            self.setTimeout(None)
+            if self._abortingCall is None:
+                self._wait_for_the_end()
+
     def getHost(self) -> Any:
         # Asked for each request, and each time of the kernel.
         if self._host is None:
@@ -95,6 +118,18 @@ class BoundedChannel(HTTPChannel):
             self.paused = False
             if self._buffer:
                 self.dataReceived(b"")
+
+    def _wait_for_the_end(self) -> None:
+        self._left = queued(self.transport)
+        self._abortingCall = self.callLater(self.LAST, self._look_again)
+
+    def _look_again(self) -> None:
+        self._abortingCall = None
+        if self._left - queued(self.transport) >= min(self._left, self.LEAST) > 0:
+            self._wait_for_the_end()
+        else:
+            transport: Any = self.transport
+            transport.abortConnection()
 
     def _forget(self) -> None:
         limit, self._limit = self._limit, None

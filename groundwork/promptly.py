@@ -1,5 +1,5 @@
 """
-Writing without a detour through the reactor.
+Writing without a detour through the reactor, and what of it has not left.
 
 C{transport.write} keeps what it gets until the reactor's next turn: for one key that is two
 C{epoll_ctl}, an C{epoll_wait} and a turn, some 15 µs here, at each of the four
@@ -37,3 +37,14 @@ def write_promptly(transport: Any, data: bytes) -> bool:
             data = data[sent:]
     transport.write(data)
     return False
+
+
+def queued(transport: Any) -> int:
+    """
+    @return: bytes that were written to C{transport}, which may be under TLS, and that the
+        kernel does not have yet.
+    """
+    below = getattr(transport, "transport", transport)
+    if not isinstance(below, FileDescriptor):
+        return 0
+    return len(below.dataBuffer) - below.offset + below._tempDataLen

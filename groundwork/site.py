@@ -69,8 +69,8 @@ class BoundedRequest(Request):
         self._refused = True
         channel: Any = self.channel
         channel.persistent = 0
-        channel.transport.write(TOO_LARGE)
-        channel.transport.loseConnection()
+        channel.write(TOO_LARGE)
+        channel.loseConnection()
 
 
 class BoundedSite(Site):

@@ -4,12 +4,16 @@ Tests for L{groundwork.channel}: requests that come slowly, or faster than their
 
 from __future__ import annotations
 
+from twisted.internet.protocol import Factory
+from twisted.internet.ssl import CertificateOptions
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
 from groundwork.channel import BoundedChannel
 from groundwork.site import BoundedSite
+from tests.groundwork.test_takeover import certificate
 from tests.memorysocket import Collector, MemoryReactor
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -125,8 +129,12 @@ class Prompt(Resource):
 
     isLeaf = True
 
+    def __init__(self, length: int = 1000) -> None:
+        super().__init__()
+        self._length = length
+
     def render_GET(self, request: Request) -> bytes:
-        return b"x" * 1000
+        return b"x" * self._length
 
 
 class UnreadTests(SynchronousTestCase):
@@ -222,3 +230,118 @@ class UnreadTests(SynchronousTestCase):
             waiting.requests[0].finish()
             self.read_on()
             self.assertEqual(len(waiting.requests), 2)
+
+
+class EndingTests(SynchronousTestCase):
+    """
+    A connection that is to end after an answer does.
+    """
+
+    CLOSING = REQUEST[:-2] + b"Connection: close\r\n\r\n"
+
+    def setUp(self) -> None:
+        self.clock = MemoryReactor()
+        self.site = BoundedSite(Prompt(100_000), self.clock)
+        self.client = Collector(reads=False)
+
+    def ask(self, room: int, words: bytes) -> None:
+        self.channel = self.site.buildProtocol(None)
+        self.clock.connect(self.channel, self.client, room)
+        self.client.transport.write(words)
+        self.clock.flush()
+
+    def read(self, every_second: int) -> int:
+        """
+        Read slowly, until all is over.
+
+        @return: seconds.
+        """
+        self.client.transport.bufferSize = every_second
+        for second in range(1000):
+            if not self.channel.transport.connected:
+                return second
+            self.client.transport.doRead()
+            self.clock.flush()
+            self.clock.pass_time(1)
+        return 1000
+
+    def test_never_read(self) -> None:
+        """
+        Who does not read the last answer is cut after a minute.
+        """
+        self.ask(1000, self.CLOSING)
+        self.clock.pass_time(59)
+        self.assertTrue(self.channel.transport.connected)
+
+        self.clock.pass_time(1)
+
+        self.assertFalse(self.channel.transport.connected)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_read_slowly(self) -> None:
+        """
+        Who reads it slowly gets all of it; the connection ends with that.
+        """
+        self.ask(1000, self.CLOSING)
+
+        self.assertGreater(self.read(300), 240)
+        self.client.transport.resumeProducing()
+        self.clock.flush()
+
+        self.assertEqual(len(self.client.heard.partition(b"\r\n\r\n")[2]), 100_000)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_read_too_slowly(self) -> None:
+        """
+        A byte now and then is no reading.
+        """
+        self.ask(1000, self.CLOSING)
+
+        self.assertEqual(self.read(100), BoundedChannel.LAST)
+
+    def test_older_http(self) -> None:
+        """
+        The same after an answer to HTTP/1.0, and after a body that is refused.
+        """
+        most = b"%d" % (1 << 30)
+        for words in (
+            b"GET / HTTP/1.0\r\n\r\n",
+            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: " + most + b"\r\n\r\n",
+        ):
+            self.setUp()
+            self.ask(10, words)
+            self.assertTrue(self.channel.transport.connected)
+
+            self.clock.pass_time(60)
+
+            self.assertFalse(self.channel.transport.connected)
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_under_tls(self) -> None:
+        """
+        Who has taken everything, and never says goodbye, is cut a minute later, however much it
+        says instead.
+        """
+        most = b"%d" % (1 << 30)
+        for words, more in (
+            (self.CLOSING, b""),
+            (self.CLOSING, b"more"),
+            (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: " + most + b"\r\n\r\n", b"x"),
+        ):
+            self.setUp()
+            server = TLSMemoryBIOFactory(certificate().options(), False, self.site, self.clock)
+            clients = Factory.forProtocol(lambda: self.client)
+            tls = TLSMemoryBIOFactory(CertificateOptions(), True, clients, self.clock)
+            ours = server.buildProtocol(None)
+            self.clock.connect(ours, tls.buildProtocol(None))
+            self.client.transport.resumeProducing()
+            self.clock.flush()
+            self.client.transport.pauseProducing()
+
+            self.client.transport.write(words)
+            for _ in range(122):
+                self.client.transport.write(more)
+                self.clock.pass_time(1)
+
+            self.assertFalse(ours.transport.connected)
+            self.assertEqual(self.clock.getDelayedCalls(), [])
