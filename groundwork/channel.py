@@ -25,6 +25,8 @@ class BoundedChannel(HTTPChannel):
     @cvar HEAD: seconds from a request's first byte to the end of its head; of one that came behind
         another, from what comes of it next.
     @cvar BODY: seconds from there to the end of its body.
+    @cvar IN_A_TURN: requests of one client that are answered at once, one behind another, before
+        others have a turn; 16 take 1 ms (measured).
     @cvar LAST: seconds that a connection which is being ended has to take L{LEAST} bytes of what
         waits for it, or all that is left; and, once all has left, to say goodbye, as TLS wants
         it.  As long as a connection may be silent: what the kernel has taken meanwhile, we see
@@ -33,6 +35,7 @@ class BoundedChannel(HTTPChannel):
 
     HEAD = 20.0
     BODY = 60.0
+    IN_A_TURN = 16
     LAST = 60.0
     LEAST = 16384
 
@@ -43,6 +46,8 @@ class BoundedChannel(HTTPChannel):
     _ended = False
     _left = 0
     _behind = 0
+    _at_once = 0
+    _resting: IDelayedCall | None = None
     _host: Any = None
 
     def dataReceived(self, data: bytes) -> None:
@@ -83,6 +88,8 @@ class BoundedChannel(HTTPChannel):
         if self._waitingForTransport and self.persistent:
             # Who does not read its answers gets no more of them made.
             self.paused = True
+        elif self._busyReceiving:
+            self._answered_at_once()
         super().requestDone(request)
         if self.paused:
             self._networkProducer.pauseProducing()
@@ -111,7 +118,24 @@ class BoundedChannel(HTTPChannel):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._arrived = True  # if it is lost while it is read, there is nothing to begin
         self._forget()
+        if self._resting is not None:
+            self._resting.cancel()
+            self._resting = None
         super().connectionLost(reason)
+
+    def _answered_at_once(self) -> None:
+        self._at_once += 1
+        more = self._buffer or any(self._dataBuffer)
+        if more and self.persistent and self._at_once % self.IN_A_TURN == 0:
+            self.paused = True
+            if self._resting is None:
+                self._resting = self.callLater(0, self._rested)
+
+    def _rested(self) -> None:
+        self._resting = None
+        if self.paused and not self._waitingForTransport:
+            self._networkProducer.resumeProducing()
+            self._go_on()
 
     def _go_on(self) -> None:
         if self.paused:

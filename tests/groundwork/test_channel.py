@@ -4,6 +4,8 @@ Tests for L{groundwork.channel}: requests that come slowly, or faster than their
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.protocol import Factory
 from twisted.internet.ssl import CertificateOptions
 from twisted.protocols.tls import TLSMemoryBIOFactory
@@ -13,6 +15,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 
 from groundwork.channel import BoundedChannel
 from groundwork.site import BoundedSite
+from groundwork.takeover import take_over
 from tests.groundwork.test_takeover import certificate
 from tests.memorysocket import Collector, MemoryReactor
 
@@ -132,8 +135,10 @@ class Prompt(Resource):
     def __init__(self, length: int = 1000) -> None:
         super().__init__()
         self._length = length
+        self.answered = 0
 
     def render_GET(self, request: Request) -> bytes:
+        self.answered += 1
         return b"x" * self._length
 
 
@@ -345,3 +350,117 @@ class EndingTests(SynchronousTestCase):
 
             self.assertFalse(ours.transport.connected)
             self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class Hotel(Prompt):
+    """
+    Gives a connection away that asks for C{/taken}.
+    """
+
+    def __init__(self, guest: Collector) -> None:
+        super().__init__(10)
+        self._guest = guest
+
+    def render_GET(self, request: Request) -> Any:
+        if request.uri != b"/taken":
+            return super().render_GET(request)
+        take_over(request, self._guest)
+        return NOT_DONE_YET
+
+
+class TurnTests(SynchronousTestCase):
+    """
+    Who sends requests one behind another has no turn of the reactor to himself.
+    """
+
+    def setUp(self) -> None:
+        self.clock = MemoryReactor()
+        self.client, self.guest = Collector(), Collector()
+        self.prompt = Hotel(self.guest)
+        self.channel = BoundedSite(self.prompt, self.clock).buildProtocol(None)
+        self.clock.connect(self.channel, self.client)
+
+    def test_many(self) -> None:
+        """
+        A few are answered, then others have a turn; in the end all of them are, also those
+        that come with a body.
+        """
+        with_body = REQUEST[:-2] + b"Content-Length: 4\r\n\r\nbody"
+        for words in (REQUEST, with_body):
+            self.setUp()
+
+            self.channel.dataReceived(words * 500 + words[:-1])
+            self.assertEqual(self.prompt.answered, BoundedChannel.IN_A_TURN)
+            self.client.transport.write(words[-1:] + words)
+            self.clock.flush()
+
+            self.assertEqual(self.client.heard.count(b"HTTP/1.1 200"), 502)
+            self.assertEqual(len(self.clock.getDelayedCalls()), 1)  # for the next request
+
+    def test_nothing_is_read_meanwhile(self) -> None:
+        """
+        What can't be answered yet stays with the client.
+        """
+        self.channel.dataReceived(REQUEST * 100)
+
+        self.assertNotIn(self.channel.transport, self.clock.getReaders())
+
+    def test_one_by_one(self) -> None:
+        """
+        Who waits for each answer does not wait for a turn.
+        """
+        for asked in range(1, 100):
+            self.channel.dataReceived(REQUEST)
+            self.assertEqual(self.prompt.answered, asked)
+            self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+
+    def test_last_one(self) -> None:
+        """
+        The connection ends behind the last, wherever it stands.
+        """
+        self.client.transport.write(REQUEST * 63 + EndingTests.CLOSING + REQUEST)
+        self.clock.flush()
+
+        self.assertEqual(self.client.heard.count(b"HTTP/1.1 200"), 64)
+        self.assertTrue(self.client.lost)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_taken_over(self) -> None:
+        """
+        So can a connection change hands.
+        """
+        self.client.transport.write(REQUEST * 64 + REQUEST.replace(b"/ ", b"/taken ", 1))
+        self.clock.flush()
+        self.client.transport.write(b"hello")
+        self.clock.pass_time(100)
+
+        self.assertEqual(self.client.heard.count(b"HTTP/1.1 200"), 64)
+        self.assertEqual(self.guest.heard, b"hello")
+
+    def test_left(self) -> None:
+        """
+        Of a client that leaves in between nothing remains.
+        """
+        self.channel.dataReceived(REQUEST * 100)
+        self.client.transport.abortConnection()
+
+        self.channel.transport.abortConnection()
+        self.clock.flush()
+
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_under_tls(self) -> None:
+        """
+        The same under TLS.
+        """
+        self.client = Collector()
+        site = BoundedSite(self.prompt, self.clock)
+        server = TLSMemoryBIOFactory(certificate().options(), False, site, self.clock)
+        clients = Factory.forProtocol(lambda: self.client)
+        tls = TLSMemoryBIOFactory(CertificateOptions(), True, clients, self.clock)
+        self.clock.connect(server.buildProtocol(None), tls.buildProtocol(None))
+
+        self.client.transport.write(REQUEST * 3_000)
+        self.clock.flush()
+
+        self.assertEqual(self.client.heard.count(b"HTTP/1.1 200"), 3_000)
