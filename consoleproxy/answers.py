@@ -15,8 +15,10 @@ from typing import Protocol
 LONGEST_HEAD = 16384
 """Bytes of a head until its empty line; of a chunked body's trailer, too."""
 
+HEADERS = re.compile(rb"(?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00\r\n]*)*")
+"""What follows the first line of a head: no line hides in another."""
+
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [^\x00\r\n]*)?")
-_HEADERS = re.compile(rb"(?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00\r\n]*)*")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,12})[ \t]*(?:;[^\x00\r\n]{0,200})?\r\n")
 _LENGTH = re.compile(rb"[0-9]{1,15}")
 
@@ -105,7 +107,7 @@ class AnswerReader:
         line, status = words.partition(b"\r\n")[0], _STATUS.match(words)
         if status is None or status.end() != len(line):
             raise NotHttp("its first line is no status")
-        if _HEADERS.fullmatch(words, len(line), end) is None:
+        if HEADERS.fullmatch(words, len(line), end) is None:
             raise NotHttp("its headers are none")
         headers: Headers = {}
         for header in words[len(line) + 2 : end].split(b"\r\n") if end > len(line) else ():

@@ -18,6 +18,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from consoleproxy.answers import HEADERS
 from consoleproxy.carrier import Carrier, Pair
 from consoleproxy.handover import can_be_taken, take, when_written
 from groundwork.promptly import write_promptly
@@ -102,6 +103,9 @@ class BackendSide(_Side):
             self._fail(BadAnswer("its head is too long or is none"))
         elif status[1] != b"101":
             self._fail(NotSwitched(int(status[1])))
+        elif HEADERS.fullmatch(self._answer, self._answer.find(b"\r\n"), end) is None:
+            # What ends a line for the browser alone would be a header that we have not seen.
+            self._fail(BadAnswer("its headers are none"))
         else:
             # Nothing more is read until the other side is there.
             self.transport.pauseProducing()

@@ -214,6 +214,20 @@ class HandshakeTests(PipeTestCase):
         )
         self.assertEqual(output, b"first")
 
+    def test_header_in_a_header(self) -> None:
+        """
+        Nor does it by a line that only a browser sees, for it takes another line end for one.
+        """
+        lines = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x"
+        for odd in (b"\nSet-Cookie: a=b", b"\rSet-Cookie: a=b", b"\0", b"\r\n folded", b"\r\nno"):
+            self.stage.backend(b"HTTP/1.1 101 Switching\r\n" + lines + odd + b"\r\n\r\n")
+
+            browser = self.dial()
+
+            self.assertEqual(answer_in(browser.heard).status, 502, odd)
+            self.assertNotIn(b"a=b", browser.heard)
+            self.assertTrue(self.stage.backends[-1].lost)
+
     def test_bad_answers(self) -> None:
         """
         A backend that answers something else, or without end, is broken; at most 16 KiB
