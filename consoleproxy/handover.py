@@ -19,9 +19,15 @@ from zope.interface import implementer
 def can_be_taken(transport: Any) -> bool:
     """
     @return: whether it is a plain socket and no more, so that what is in it is
-        what was written to it.
+        what was written to it; and nobody is ending it.
     """
-    return isinstance(transport, Connection) and bool(transport.connected) and not transport.TLS
+    return (
+        isinstance(transport, Connection)
+        and bool(transport.connected)
+        and not transport.TLS
+        # One that was aborted is connected until the reactor's next turn.
+        and not (transport.disconnecting or transport._aborting)
+    )
 
 
 def take(transport: Any) -> socket.socket:

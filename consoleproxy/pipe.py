@@ -217,9 +217,8 @@ class Pipe:
         ends = self._browser.transport, self._backend.transport
         if not all(can_be_taken(transport) for transport in ends):
             return  # one is being lost just now
-        if self._stuck is not None:
+        if self._stuck is not None and self._stuck.active():
             self._stuck.cancel()
-            self._stuck = None
         browser, backend = (take(transport) for transport in ends)
         self._carried = self._carrier.carry(browser, backend, self._carrier_told)
 

@@ -12,10 +12,12 @@ from twisted.internet.tcp import Connection
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SynchronousTestCase
 
+from consoleproxy import pipe
 from consoleproxy.cookies import Cookies
-from consoleproxy.handover import when_written
+from consoleproxy.handover import can_be_taken, when_written
 from consoleproxy.pipe import Pipe
 from tests.consoleproxy.realproxy import RealProxyTestCase, a_moment, until
+from tests.consoleproxy.sockets import ASKED, SWITCHED, PipeTestCase
 from tests.consoleproxy.stage import NAME
 from tests.memorysocket import Collector, MemoryReactor
 
@@ -143,6 +145,57 @@ class LeavingTests(RealProxyTestCase):
 
         with self.assertRaises((ConnectionResetError, BrokenPipeError)):
             browser.sendall(b"k")
+
+
+class CutTests(PipeTestCase):
+    """
+    What is cut is not handed over.
+    """
+
+    def carry(self, *ends: object) -> None:
+        self.carried = True
+
+    def test_cut_while_the_first_words_leave(self) -> None:
+        """
+        A WebSocket that is revoked in the very turn in which the last of its first words leaves
+        is cut all the same.
+        """
+        self.carried = False
+        self.patch(pipe, "take", lambda transport: transport)
+        self.stage.resource._carrier = self  # type: ignore[assignment]
+        self.stage.backend(SWITCHED + b"x" * 5000)
+        browser = Collector(reads=False)
+        self.stage.wire.connect(browser, 1000)
+        cookie = f"Cookie: {self.stage.cookie()}\r\n"
+        browser.transport.write(f"GET /console/{NAME}/ws HTTP/1.1\r\n{ASKED}{cookie}\r\n".encode())
+        self.settle()
+        [connection] = self.stage.resource.connections
+
+        assert connection.cut is not None
+        connection.cut()
+        for _ in range(10):
+            browser.transport.doRead()
+            for writer in self.stage.clock.getWriters():
+                writer.doWrite()
+        self.settle()
+
+        self.assertFalse(self.carried)
+        self.assertEqual(len(self.stage.resource.connections), 0)
+        self.assertEqual(self.stage.clock.getDelayedCalls(), [])
+
+    def test_what_can_be_taken(self) -> None:
+        """
+        Nor is what ends by itself.
+        """
+        for end in ("loseConnection", "abortConnection"):
+            network = MemoryReactor()
+            ours = Collector()
+            network.connect(ours, Collector())
+            self.assertTrue(can_be_taken(ours.transport))
+
+            getattr(ours.transport, end)()
+
+            self.assertFalse(can_be_taken(ours.transport))
 
 
 class WrittenTests(SynchronousTestCase):
