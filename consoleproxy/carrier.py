@@ -125,6 +125,17 @@ class Carrier:
         self._thread: Thread | None = None
         self._closed = False
 
+    def ready(self) -> bool:
+        """
+        @return: whether L{carry} can be called; if not, descriptors or threads have run out.
+        """
+        if self._thread is None:
+            try:
+                self._start()
+            except (OSError, RuntimeError):
+                self._log.failure("while starting the thread that carries")
+        return self._thread is not None
+
     def carry(
         self,
         browser: socket.socket,
@@ -143,7 +154,8 @@ class Carrier:
 
     def cut(self, pair: Pair) -> None:
         """End both sockets, at once."""
-        self._order(lambda: self._cut(pair))
+        if self._thread is not None:
+            self._order(lambda: self._cut(pair))
 
     def close(self) -> None:
         """Cut all; the thread ends, and is waited for."""
@@ -153,16 +165,28 @@ class Carrier:
             self._thread = None
 
     def _order(self, order: Callable[[], None]) -> None:
-        self._orders.append(order)
         if self._thread is None:
-            sys.setswitchinterval(min(self.SWITCH, sys.getswitchinterval()))
-            self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-            self._poll = epoll()
-            self._poll.register(self._bell, EPOLLIN)
-            self._closed = False
-            self._thread = Thread(target=self._run, name="carrier", daemon=True)
-            self._thread.start()
+            self._start()
+        self._orders.append(order)
         os.eventfd_write(self._bell, 1)
+
+    def _start(self) -> None:
+        bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        try:
+            poll = epoll()
+            try:
+                poll.register(bell, EPOLLIN)
+                self._bell, self._poll, self._closed = bell, poll, False
+                thread = Thread(target=self._run, name="carrier", daemon=True)
+                thread.start()
+            except BaseException:
+                poll.close()
+                raise
+        except BaseException:
+            os.close(bell)
+            raise
+        sys.setswitchinterval(min(self.SWITCH, sys.getswitchinterval()))
+        self._thread = thread
 
     # From here on, in the thread.
 

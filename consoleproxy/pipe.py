@@ -3,8 +3,8 @@ A WebSocket through the proxy: once its head is checked, two connections whose
 bytes go from one to the other, unread.
 
 Plain ones leave the reactor as soon as the answer's head is on its way, and are
-carried by a thread (L{consoleproxy.carrier}).  What is under TLS stays: each
-transport is then the other's producer.
+carried by a thread (L{consoleproxy.carrier}).  What is under TLS stays, and what no thread
+can be had for: each transport is then the other's producer.
 """
 
 from __future__ import annotations
@@ -196,8 +196,11 @@ class Pipe:
         ):
             self._leave_the_reactor(browser)
             return
-        browser.other, self._backend.other = self._backend, browser
         browser.transport.write(self._answer)
+        self._stay(browser)
+
+    def _stay(self, browser: BrowserSide) -> None:
+        browser.other, self._backend.other = self._backend, browser
         browser.transport.registerProducer(self._backend.transport, True)
         self._backend.transport.registerProducer(browser.transport, True)
         self._backend.transport.resumeProducing()
@@ -219,6 +222,11 @@ class Pipe:
             return  # one is being lost just now
         if self._stuck is not None and self._stuck.active():
             self._stuck.cancel()
+        if not self._carrier.ready():
+            self._browser.transport.unregisterProducer()
+            self._stay(self._browser)
+            self._browser.transport.resumeProducing()
+            return
         browser, backend = (take(transport) for transport in ends)
         self._carried = self._carrier.carry(browser, backend, self._carrier_told)
 

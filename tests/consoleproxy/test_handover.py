@@ -5,6 +5,8 @@ real sockets.
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from threading import Thread
 
@@ -124,6 +126,43 @@ class LeavingTests(RealProxyTestCase):
 
         with self.assertRaises(ConnectionResetError):
             await deferToThread(browser.recv, 1)
+
+    async def test_no_thread(self) -> None:
+        """
+        A WebSocket for which there is no thread, for want of descriptors, stays in the reactor:
+        it works, and is cut when it is revoked.  The next one has a thread.
+        """
+        real, wanted = os.eventfd, 0
+
+        def eventfd(*words: int) -> int:
+            nonlocal wanted
+            wanted += 1
+            if wanted == 1:
+                raise OSError(errno.EMFILE, "Too many open files")
+            return real(*words)
+
+        def talk(first: int) -> socket.socket:
+            browser = self.dial()
+            backend = self.accept(b"x" * first)
+            until(browser, b"\r\n\r\n")
+            got = 0
+            while got < first:
+                got += len(browser.recv(first - got))
+            browser.sendall(b"k")
+            self.assertEqual(backend.recv(1), b"k")
+            backend.sendall(b"K")
+            self.assertEqual(browser.recv(1), b"K")
+            return browser
+
+        self.patch(os, "eventfd", eventfd)
+        staying = await deferToThread(talk, 1 << 20)
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        leaving = await deferToThread(talk, 10)
+        self.grants.revoke(NAME)
+
+        for browser in (staying, leaving):
+            with self.assertRaises(ConnectionResetError):
+                await deferToThread(browser.recv, 1)
 
     async def test_half_gone(self) -> None:
         """
