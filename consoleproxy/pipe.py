@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 from consoleproxy.answers import HEADERS
 from consoleproxy.carrier import Carrier, Pair
 from consoleproxy.handover import can_be_taken, take, when_written
-from groundwork.promptly import write_promptly
+from groundwork.promptly import queued, write_promptly
 
 LONGEST_HEAD = 16384
 """Bytes of a backend's answer until its empty line."""
@@ -237,7 +237,7 @@ class Pipe:
             self._ended(self)
         else:
             self._open = 1
-            self._linger()
+            self._linger(lambda: self.moved)
 
     def lost(self, side: _Side) -> None:
         """One side is gone: the other may take what is under way, and follows."""
@@ -252,20 +252,21 @@ class Pipe:
             other.transport.unregisterProducer()
             other.other = None
         other.transport.loseConnection()
-        self._cut_after(self.LINGER)
+        self._linger(lambda: queued(other.transport))
 
     def cut(self, delay: float) -> None:
         """End it after C{delay} seconds, if it has not ended by then."""
         self._cut_after(delay)
 
-    def _linger(self) -> None:
-        before = self.moved
+    def _linger(self, measure: Callable[[], object]) -> None:
+        """@param measure: tells something else whenever the remaining side has moved."""
+        before = measure()
 
         def look_again() -> None:
-            if self.moved == before:
+            if measure() == before:
                 self._abort()
             else:
-                self._linger()
+                self._linger(measure)
 
         self._cut_after(self.LINGER, look_again)
 

@@ -4,6 +4,8 @@ Tests for L{consoleproxy.pipe}: open WebSockets.
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.consoleproxy.sockets import PipeTestCase
 from tests.consoleproxy.stage import (
     NAME,
@@ -100,6 +102,27 @@ class PipedTests(PipeTestCase):
         self.assertEqual(backend.heard, b"last")
         self.assertTrue(backend.lost)
         self.assertEqual(self.stage.resource.connections.count("socket"), 0)
+        self.assertEqual(self.stage.clock.getDelayedCalls(), [])
+
+    def test_browser_that_reads_slowly(self) -> None:
+        """
+        And again ten seconds, as long as it takes something: so it gets all of it.
+        """
+        browser, backend = self.piped(room=1000)
+        transport: Any = browser.transport
+        transport.pauseProducing()
+        backend.say(b"x" * 50_000)
+        backend.hang_up()
+        self.settle()
+
+        for _ in range(55):
+            transport.doRead()
+            self.stage.clock.pass_time(1)
+        transport.resumeProducing()
+        self.settle()
+
+        self.assertEqual(len(browser.heard), 50_000)
+        self.assertTrue(browser.lost)
         self.assertEqual(self.stage.clock.getDelayedCalls(), [])
 
     def test_browser_that_never_reads_is_cut(self) -> None:
