@@ -59,6 +59,21 @@ class BoundedChannel(HTTPChannel):
         if self._limit is None and not (self._answering or self._arrived or self.paused):
             self._limit = self.callLater(self._allowed, self._too_slow)
 
+    def headerReceived(self, line: bytes) -> bool:
+        try:
+            return bool(super().headerReceived(line))
+        except ValueError:
+            # A length of more digits than Python reads, which are 4,300.
+            self._respondToBadRequestAndDisconnect()
+            return False
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        if not self._ended:
+            super()._respondToBadRequestAndDisconnect()
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        self.loseConnection()
+
     def allHeadersReceived(self) -> None:
         self._allowed = self.BODY
         if self._limit is not None:

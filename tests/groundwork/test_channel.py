@@ -22,6 +22,19 @@ from tests.memorysocket import Collector, MemoryReactor
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
+def connect_by_tls(clock: MemoryReactor, site: BoundedSite, client: Collector) -> Any:
+    """
+    @return: the server's side.
+    """
+    server = TLSMemoryBIOFactory(certificate().options(), False, site, clock)
+    clients = TLSMemoryBIOFactory(
+        CertificateOptions(), True, Factory.forProtocol(lambda: client), clock
+    )
+    ours = server.buildProtocol(None)
+    clock.connect(ours, clients.buildProtocol(None))
+    return ours
+
+
 class Waiting(Resource):
     """
     Answers when it is told to.
@@ -334,11 +347,7 @@ class EndingTests(SynchronousTestCase):
             (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: " + most + b"\r\n\r\n", b"x"),
         ):
             self.setUp()
-            server = TLSMemoryBIOFactory(certificate().options(), False, self.site, self.clock)
-            clients = Factory.forProtocol(lambda: self.client)
-            tls = TLSMemoryBIOFactory(CertificateOptions(), True, clients, self.clock)
-            ours = server.buildProtocol(None)
-            self.clock.connect(ours, tls.buildProtocol(None))
+            ours = connect_by_tls(self.clock, self.site, self.client)
             self.client.transport.resumeProducing()
             self.clock.flush()
             self.client.transport.pauseProducing()
@@ -455,12 +464,75 @@ class TurnTests(SynchronousTestCase):
         """
         self.client = Collector()
         site = BoundedSite(self.prompt, self.clock)
-        server = TLSMemoryBIOFactory(certificate().options(), False, site, self.clock)
-        clients = Factory.forProtocol(lambda: self.client)
-        tls = TLSMemoryBIOFactory(CertificateOptions(), True, clients, self.clock)
-        self.clock.connect(server.buildProtocol(None), tls.buildProtocol(None))
+        connect_by_tls(self.clock, site, self.client)
 
         self.client.transport.write(REQUEST * 3_000)
         self.clock.flush()
 
         self.assertEqual(self.client.heard.count(b"HTTP/1.1 200"), 3_000)
+
+
+class OddTests(SynchronousTestCase):
+    """
+    What is no HTTP is answered by 400, once, and is no mistake of ours.
+    """
+
+    REFUSAL = b"HTTP/1.1 400 Bad Request\r\n\r\n"
+
+    def setUp(self) -> None:
+        self.clock = MemoryReactor()
+        self.site = BoundedSite(Prompt(), self.clock)
+        self.client = Collector()
+
+    def say(self, words: bytes) -> None:
+        self.client.transport.write(words)
+        self.clock.flush()
+
+    def test_very_long_length(self) -> None:
+        """
+        A length of more digits than Python takes for a number.
+        """
+        for more in (b"", b"X: y\r\n"):
+            self.setUp()
+            self.clock.connect(self.site.buildProtocol(None), self.client)
+
+            self.say(REQUEST[:-2] + b"Content-Length: " + b"9" * 5000 + b"\r\n" + more + b"\r\n")
+
+            self.assertEqual(self.client.heard, self.REFUSAL)
+            self.assertTrue(self.client.lost)
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_more_behind_it(self) -> None:
+        """
+        Under TLS, where a client is heard until it says goodbye, what comes behind is dropped.
+        """
+        for words in (
+            b"BAD\r\n",
+            REQUEST[:-2] + b"Content-Length: x\r\na: b\r\n",
+            REQUEST[:-2] + b"Transfer-Encoding: chunked\r\n\r\nno\r\n",
+        ):
+            self.setUp()
+            ours = connect_by_tls(self.clock, self.site, self.client)
+            # It hears no goodbye before it has said all.
+            self.client.transport.pauseProducing()
+
+            self.say(words)
+            for more in (b"\r\n", REQUEST, b"x" * 70_000):
+                self.say(more)
+            self.client.transport.resumeProducing()
+            self.clock.flush()
+
+            self.assertEqual(self.client.heard, self.REFUSAL)
+            self.assertFalse(ours.transport.connected)
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_line_without_end(self) -> None:
+        """
+        A line of more than 16 KiB is the end, under TLS too.
+        """
+        ours = connect_by_tls(self.clock, self.site, self.client)
+
+        self.say(b"x" * 20_000)
+
+        self.assertFalse(ours.transport.connected)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
