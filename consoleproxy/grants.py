@@ -93,7 +93,8 @@ class Grants:
     @cvar PATIENCE: seconds that an unknown one is waited for.
     @cvar MOST_WAITING: who may wait for an unknown token at a time, in all.
     @cvar MOST_FROM: of them, from one address.
-    @cvar MOST_RETURNING: who may wait with a cookie of ours.
+    @cvar MOST_RETURNING: who may wait with a cookie of ours, in all.
+    @cvar MOST_RETURNING_EACH: of them, for one grant: some more than may be connected under it.
     @cvar ASK_AGAIN: seconds after which the agents are asked again for a grant.
     @cvar REMEMBERED: seconds in which what was revoked is not taken back: a cast of
         its authorization may come later than that of its end.
@@ -104,6 +105,7 @@ class Grants:
     MOST_WAITING = 1000
     MOST_FROM = 20
     MOST_RETURNING = 10_000
+    MOST_RETURNING_EACH = 200
     ASK_AGAIN = 5.0
     REMEMBERED = 60.0
 
@@ -119,7 +121,7 @@ class Grants:
         self._over: ExpiringDict[str, tuple[()]] = ExpiringDict(clock)
         self._asked: ExpiringDict[str, tuple[()]] = ExpiringDict(clock)
         self._tokens = Patience(clock, self.MOST_WAITING, self.MOST_FROM)
-        self._cookies = Patience(clock, self.MOST_RETURNING, self.MOST_RETURNING)
+        self._cookies = Patience(clock, self.MOST_RETURNING, self.MOST_RETURNING_EACH)
         self._settled = 0.0
         self._watchers: list[Callable[[str], None]] = []
 
@@ -196,7 +198,7 @@ class Grants:
             if settling <= 0:
                 # It may have been used all the time, through another proxy.
                 self._ask_agents(name)
-            await self._cookies.wait(name, "", max(self.PATIENCE, settling))
+            await self._cookies.wait(name, name, max(self.PATIENCE, settling))
             found = self.find(name)
         return found
 

@@ -46,7 +46,8 @@ class Patience:
         """
         Return when C{key} came, or C{seconds} are over.
 
-        @param address: who waits; as of L{groundwork.outside.neighbourhood}.
+        @param address: who waits; as of L{groundwork.outside.neighbourhood}, or what else bounds
+            those who are one.
         @raise TooMany:
         """
         each = self._each.get(address, 0)

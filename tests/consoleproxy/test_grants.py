@@ -341,6 +341,19 @@ class GrantsTests(SynchronousTestCase):
         self.assertEqual(self.grants.waiting, 0)
         self.assertNoResult(self.by_token("W" * 43, "192.0.2.0"))
 
+    def test_waiting_with_one_cookie_has_a_limit(self) -> None:
+        """
+        Who asks again and again with an old cookie leaves room for those with another one.
+        """
+        for _ in range(Grants.MOST_RETURNING_EACH):
+            self.by_name()
+
+        self.failureResultOf(self.by_name(), TooMany)
+        other = Deferred.fromCoroutine(self.grants.by_name(OTHER))
+        self.grants.authorize(some_grant(OTHER))
+
+        self.assertEqual(self.successResultOf(other), some_grant(OTHER))
+
     def test_who_leaves_waits_no_more(self) -> None:
         """
         A browser that goes away while it is waited for leaves nothing behind.
