@@ -192,14 +192,16 @@ class Grants:
         """
         if not well_formed_name(name):
             return None
-        found = self.find(name)
-        if found is None and name not in self._over:
+        found, patience = self.find(name), self.PATIENCE
+        while found is None and patience > 0 and name not in self._over:
             settling = self._settled - self._clock.seconds()
             if settling <= 0:
                 # It may have been used all the time, through another proxy.
                 self._ask_agents(name)
-            await self._cookies.wait(name, name, max(self.PATIENCE, settling))
+            await self._cookies.wait(name, name, max(patience, settling))
             found = self.find(name)
+            # They may have been asked for all they have meanwhile.
+            patience = self._settled - self._clock.seconds()
         return found
 
     async def by_token(self, token: str, address: str = "") -> Grant | None:

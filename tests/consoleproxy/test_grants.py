@@ -320,6 +320,39 @@ class GrantsTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(by_name), some_grant())
         self.assertEqual(self.asked, [])
 
+    def test_just_before_agents_tell_all_they_have(self) -> None:
+        """
+        Who comes with a cookie just before the bus is reached waits like who comes after; and
+        not longer.
+        """
+        for comes in (True, False):
+            self.setUp()
+            by_name = self.by_name()
+            self.clock.advance(0.05)
+            self.grants.settling(2.0)
+
+            self.clock.advance(1.3)
+            self.assertNoResult(by_name)
+            if comes:
+                self.grants.authorize(some_grant())
+                self.assertEqual(self.successResultOf(by_name), some_grant())
+            else:
+                self.clock.advance(0.7)
+                self.assertIsNone(self.successResultOf(by_name))
+            self.assertEqual(self.grants.waiting, 0)
+
+    def test_revoked_while_agents_tell_all_they_have(self) -> None:
+        """
+        What turns out to be over meanwhile is not waited for any more.
+        """
+        by_name = self.by_name()
+        self.grants.settling(2.0)
+        self.grants.revoke(NAME)
+
+        self.clock.advance(1.0)
+
+        self.assertIsNone(self.successResultOf(by_name))
+
     def test_waiting_has_a_limit(self) -> None:
         """
         A flood of unknown tokens does not pile up, whether from one address or from many; a
