@@ -24,12 +24,14 @@ def embeddable(origins: Iterable[str]) -> Callable[[Headers], None]:
     listed = b" ".join(origin.rstrip("/").encode("ascii") for origin in origins)
 
     def embed(headers: Headers) -> None:
-        for policy in headers.get(b"Content-Security-Policy", ()):
-            # What is not to be framed at all stays so.
-            if listed and _OWN in policy:
-                wider = policy.replace(_OWN, _OWN + b" " + listed)
-                headers[b"Content-Security-Policy"] = [wider]
-                # It knows no lists; browsers that know the other go by that.
-                headers.pop(b"X-Frame-Options", None)
+        policies = headers.get(b"Content-Security-Policy", [])
+        wider = [policy.replace(_OWN, _OWN + b" " + listed) for policy in policies]
+        if not listed or wider == policies:
+            return
+        # Of several each counts; and what is not to be framed at all stays so.
+        headers[b"Content-Security-Policy"] = wider
+        if all(_OWN in policy or b"frame-ancestors" not in policy for policy in policies):
+            # It knows no lists; browsers that know the other go by that.
+            headers.pop(b"X-Frame-Options", None)
 
     return embed

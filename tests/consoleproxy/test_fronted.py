@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from consoleproxy.embedding import embeddable
 from consoleproxy.grants import Grants
 from tests.consoleproxy.sockets import ASKED, SWITCHED, PipeTestCase
 from tests.consoleproxy.stage import NAME, PEER, TOKEN, Browser, Stage, answer_in, some_grant
@@ -262,6 +263,30 @@ class EmbeddingTests(SynchronousTestCase):
         self.assertEqual(self.framed([], own), (own.decode(), "SAMEORIGIN"))
         allowed = ["https://horizon.example"]
         self.assertEqual(self.framed(allowed, none), (none.decode(), "SAMEORIGIN"))
+
+    def test_several_policies(self) -> None:
+        """
+        Of several policies none is lost, and each is widened that has to be.
+        """
+        own, other, none = (
+            b"frame-ancestors 'self'",
+            b"default-src 'self'",
+            b"frame-ancestors 'none'",
+        )
+        wider = own + b" https://horizon.example"
+        embed = embeddable(["https://horizon.example"])
+        for policies, expected, framed in (
+            ([own, other], [wider, other], True),
+            ([other, own, own], [other, wider, wider], True),
+            ([own, none], [wider, none], False),
+            ([other], [other], False),
+        ):
+            headers = {b"Content-Security-Policy": policies, b"X-Frame-Options": [b"SAMEORIGIN"]}
+
+            embed(headers)
+
+            self.assertEqual(headers[b"Content-Security-Policy"], expected)
+            self.assertEqual(b"X-Frame-Options" not in headers, framed)
 
 
 class PrefixTests(_Case):
