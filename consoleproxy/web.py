@@ -3,6 +3,7 @@ What the proxy does with each request.
 
   GET /?token=T                       exchange: 303 to console/GRANT/, with a cookie
   GET /?token=T, Upgrade: websocket   attach (what clients of nova-serialproxy do)
+  ... /console/GRANT                  303 to console/GRANT/, whatever it is
   ... /console/GRANT/PATH             carried to the grant's ajaxterm, by cookie
   GET /console/GRANT/ws, Upgrade      a WebSocket to it, by cookie
 
@@ -133,16 +134,19 @@ class ProxyResource(Resource):
             self._refuse(request, "nothing")
             return
         name = match[1].decode("ascii")
+        if match[2] is None:
+            # The cookie is for what is below, so no browser sends it here; and every name is
+            # answered alike.
+            self._redirect(request, f"{name}/")
+            return
         secure = request.isSecure()
         if not self._cookies.names_grant(request.requestHeaders, name, secure):
             self._refuse(request, "unknown")
             return
         grant = await self._grants.by_name(name)
-        target = (match[2] or b"") + (b"?" + query if query else b"")
+        target = match[2] + (b"?" + query if query else b"")
         if grant is None:
             self._refuse_unknown(request)
-        elif match[2] is None:
-            self._redirect(request, f"{name}/")
         elif upgrade:
             await self._attach(request, grant, target)
         elif request.method in (b"GET", b"HEAD") or self._may_post(request):
@@ -189,7 +193,7 @@ class ProxyResource(Resource):
         self._refuse(request, "unknown" if self._is_told() else "away")
 
     def _redirect(self, request: Request, target: str) -> None:
-        """@param target: relative, made of nothing that the client sent."""
+        """@param target: relative; of what the client sent it has a well-formed name at the most."""
         be_strict(request)
         request.setResponseCode(303)
         request.setHeader("Location", target)
