@@ -193,7 +193,7 @@ class ProxyResource(Resource):
         self._refuse(request, "unknown" if self._is_told() else "away")
 
     def _redirect(self, request: Request, target: str) -> None:
-        """@param target: relative; of what the client sent it has a well-formed name at the most."""
+        """@param target: relative; of what the client sent, a well-formed name at the most."""
         be_strict(request)
         request.setResponseCode(303)
         request.setHeader("Location", target)
