@@ -111,8 +111,9 @@ class Idleness:
         return {"reason": self._coming, "in": round(left, 1), "message": COMING[self._coming]}
 
     def stop(self) -> None:
-        """The console ends, or is about to."""
+        """The console ends, or is about to: a countdown that runs means nothing any more."""
         self._stopped = True
+        self._announce(None)
         self._sleep_until(None)
 
     def start(self) -> None:

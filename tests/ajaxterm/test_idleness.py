@@ -87,6 +87,19 @@ class IdlenessTests(SynchronousTestCase):
         self.clock.pump([50] * 2)
         self.assertEqual(self.over(), ["input"])
 
+    def test_closed_meanwhile(self) -> None:
+        """
+        While it is being closed, there is nothing to be called off.
+        """
+        idleness = self.limited(input=600)
+        idleness.who_is_there(True, True)
+        self.clock.advance(550)
+
+        idleness.stop()
+
+        self.assertEqual(self.reasons(), ["input", None])
+        self.assertIsNone(idleness.ending())
+
     def test_keys_schedule_nothing(self) -> None:
         """
         Typing costs no timer: one is set, and looks again.
