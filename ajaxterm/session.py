@@ -366,7 +366,8 @@ class Session:
         self.end = end
         for part in (self.leaving, self.idleness, self.keyboard, self.keys):
             part.stop()
-        expected = self._clock.seconds() - self.EXPECTED
+        # Where nobody came for so long that it is idle, nobody is expected.
+        expected = self._clock.seconds() - (self.EXPECTED if end.reason != "idle" else 0.0)
         self.all_told = all(
             seat.left <= expected if seat.viewer is None else seat.viewer.reachable
             for seat in self._seats

@@ -99,6 +99,20 @@ class FinishTests(SessionFixture):
 
         self.assertTrue(self.session.all_told)
 
+    def test_who_has_just_gone(self) -> None:
+        """
+        One that lost its connection and is not back yet has been told nothing; unless it is
+        for its absence that the console ends.
+        """
+        for reason, told in (("closed", False), ("idle", True)):
+            self.setUp()
+            self.attached(self.grant()).leave()
+            self.clock.advance(1)
+
+            self.session.finish(End(reason, "", 1000))
+
+            self.assertEqual(self.session.all_told, told)
+
     def test_nothing_is_typed_after_the_end(self) -> None:
         """
         Keys on their way when a console ends do not reach the guest.

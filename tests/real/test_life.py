@@ -62,7 +62,7 @@ class IdleTests(SynchronousTestCase):
         """
         Nothing gathers: no zombie, no descriptor.
         """
-        console = AllInOne(self, "--idle-timeout", "1")
+        console = AllInOne(self, "--idle-timeout", "0.5")
         console.until_active(self.guest)
         self.open_and_close(console)
         before = console.descriptors()
