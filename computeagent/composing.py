@@ -69,8 +69,10 @@ class AgentService(Service):
         try:
             await self._agent.stop(self._leave)
         finally:  # whatever went wrong there, the children must not be forgotten
-            await self._bus.stop()
-            await self._workshop.close(self._leave)
+            try:
+                await self._bus.stop()
+            finally:
+                await self._workshop.close(self._leave)
 
 
 def make_agent(reactor: Any, options: AgentOptions, bus: IConsoleBus) -> AgentService:

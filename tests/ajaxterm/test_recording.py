@@ -230,15 +230,22 @@ class RecorderTests(FolderFixture):
         self.assertEqual((kind, words.split()[0]), ("m", str(missing)))
         self.assertEqual([log["words"] for log in logs], [words])
 
-    def test_full_disk_ends_it(self) -> None:
+    def failed(self) -> Recorder:
         """
-        The viewers hear that they are not recorded any more.
+        @return: one whose disk is full, which it has not found yet.
         """
         recorder = self.recorder(FullCast)
         recorder.output(b"x")
         self.clock.advance(Recorder.EVERY)
         while recorder._failed is None:
             threading.Event().wait(0.001)
+        return recorder
+
+    def test_full_disk_ends_it(self) -> None:
+        """
+        The viewers hear that they are not recorded any more.
+        """
+        recorder = self.failed()
 
         with capturedLogs() as logs:
             recorder.output(b"y")
@@ -253,11 +260,7 @@ class RecorderTests(FolderFixture):
         """
         They hear it once, also when the session ends before that was found.
         """
-        recorder = self.recorder(FullCast)
-        recorder.output(b"x")
-        self.clock.advance(Recorder.EVERY)
-        while recorder._failed is None:
-            threading.Event().wait(0.001)
+        recorder = self.failed()
 
         with capturedLogs() as logs:
             recorder.stop()
